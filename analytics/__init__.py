@@ -1,0 +1,1 @@
+"""What frames mean: motion gate, tracker, zones, rules and the camera pipeline."""

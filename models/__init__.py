@@ -1,0 +1,1 @@
+"""Neural networks: catalogue, verified loading, ONNX Runtime sessions, box decoders."""

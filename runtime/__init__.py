@@ -1,0 +1,1 @@
+"""Clock, errors, log, metrics, retry, supervised services, settings and SQL engines: no domain words."""
