@@ -1,0 +1,88 @@
+"""The units that flow from a camera: stream description, encoded packet, decoded frame, clip record."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Codec(StrEnum):
+    H264 = "h264"
+    H265 = "hevc"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What a stream carries. `extradata` holds the parameter sets (Annex B or avcC/hvcC, as libav knows it)."""
+
+    codec: Codec
+    width_px: int
+    height_px: int
+    extradata: bytes
+    nominal_fps: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Whose, which and when. `seq` counts packets of one session from 0; `t_ns` is UTC from the host's clock."""
+
+    camera_id: str
+    seq: int
+    t_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One encoded access unit; never modified."""
+
+    stamp: Stamp
+    pts_90k: int
+    is_key: bool
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded picture (8-bit YUV 4:2:0). Converts late, and only what is asked."""
+
+    stamp: Stamp
+    raw: av.VideoFrame
+
+    @property
+    def width_px(self) -> int:
+        return int(self.raw.width)
+
+    @property
+    def height_px(self) -> int:
+        return int(self.raw.height)
+
+    def luma(self) -> NDArray[np.uint8]:
+        """The Y plane as a view, uint8 (height, width); valid while the frame lives."""
+        plane = self.raw.planes[0]
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        return rows[: self.raw.height, : self.raw.width]
+
+    def bgr(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
+        """The picture scaled to (height_px, width_px, 3) uint8 BGR, fast bilinear."""
+        scaled: Any = self.raw.reformat(
+            width=width_px, height=height_px, format="bgr24", interpolation="FAST_BILINEAR"
+        )
+        image: NDArray[np.uint8] = scaled.to_ndarray()
+        return image
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A finished clip in the object store."""
+
+    clip_id: str
+    camera_id: str
+    start_ns: int
+    end_ns: int
+    key: str
+    size_bytes: int
+    sha256: str
+    codec: Codec
