@@ -89,7 +89,7 @@ def check_id(value: str, field_name: str) -> None:
     """Raise InvalidInputError unless `value` can be a device or site id."""
     if not ID_PATTERN.fullmatch(value):
         raise InvalidInputError(
-            f"{field_name}: {value[:80]!r} is not an id; use 1 to 64 letters, digits, '-' or '_', first a letter or digit"
+            f"{field_name}: {value[:80]!r} is not an id; use 1 to 64 of A-Z a-z 0-9 - _, first a letter or digit"
         )
 
 

@@ -1,4 +1,4 @@
-"""The registry port: what every store of devices can do. Implemented by `devices.sql_registry` on SQLite and PostgreSQL.
+"""The registry port: what every store of devices can do. `devices.sql_registry` is it on SQLite and PostgreSQL.
 
 Calls block on the database; asyncio code runs them in a thread. They raise `NotFoundError`, `ConflictError`,
 `InvalidInputError`, and `UnavailableError` when the database is away.

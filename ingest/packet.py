@@ -62,14 +62,12 @@ class Frame:
     def luma(self) -> NDArray[np.uint8]:
         """The Y plane as a view, uint8 (height, width); valid while the frame lives."""
         plane = self.raw.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        rows: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
         return rows[: self.raw.height, : self.raw.width]
 
     def bgr(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
         """The picture scaled to (height_px, width_px, 3) uint8 BGR, fast bilinear."""
-        scaled: Any = self.raw.reformat(
-            width=width_px, height=height_px, format="bgr24", interpolation="FAST_BILINEAR"
-        )
+        scaled: Any = self.raw.reformat(width=width_px, height=height_px, format="bgr24", interpolation="FAST_BILINEAR")
         image: NDArray[np.uint8] = scaled.to_ndarray()
         return image
 

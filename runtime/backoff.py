@@ -1,4 +1,4 @@
-"""How long to wait before the next try: exponential with full jitter, so that a thousand peers do not return at once."""
+"""How long to wait before the next try: exponential with jitter, so that a thousand peers do not return at once."""
 
 import random
 from dataclasses import dataclass, field

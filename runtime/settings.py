@@ -1,0 +1,150 @@
+"""Settings from defaults, a TOML file, the environment (`SHARPEYES_*`) and options, each value with where it came from.
+
+Generic over a pydantic model whose fields are flat. An unknown name or a wrong value raises `ConfigurationError`
+that names the setting, its source, the problem and an example. A secret may be given as a file: `NAME_FILE=/path`.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+
+from runtime.errors import ConfigurationError
+
+ENV_PREFIX = "SHARPEYES_"
+MAX_SECRET_FILE_BYTES = 64 * 1024
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Effective(Generic[M]):
+    """The settings in force and where each came from ("default", "file ...", "environment", "option")."""
+
+    values: M
+    origins: Mapping[str, str]
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """(name, value with secrets masked, origin, description) of every setting, in the model's order."""
+        return [
+            (name, shown(getattr(self.values, name)), self.origins[name], info.description or "")
+            for name, info in type(self.values).model_fields.items()
+        ]
+
+
+def shown(value: object) -> str:
+    """A setting's value as people may see it."""
+    if isinstance(value, SecretStr):
+        return "***" if value.get_secret_value() else ""
+    return "" if value is None else str(value)
+
+
+def load_settings(
+    model: type[M],
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    options: Mapping[str, object] | None = None,
+) -> Effective[M]:
+    """Merge the sources, later ones winning: defaults, `file`, environment, `options` that are not None."""
+    raw: dict[str, object] = {}
+    origins = dict.fromkeys(model.model_fields, "default")
+    if file is not None:
+        _merge(model, raw, origins, _read_toml(file), f"file {file}")
+    env = os.environ if environment is None else environment
+    _merge(model, raw, origins, _read_environment(model, env), "environment")
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    _merge(model, raw, origins, given, "option")
+    try:
+        return Effective(model.model_validate(raw), origins)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(model, error, origins)) from None
+
+
+def _merge(
+    model: type[BaseModel],
+    raw: dict[str, object],
+    origins: dict[str, str],
+    found: Mapping[str, object],
+    origin: str,
+) -> None:
+    for name, value in found.items():
+        if name not in model.model_fields:
+            shown_name = ENV_PREFIX + name.upper() if origin == "environment" else name
+            raise ConfigurationError(
+                f"{shown_name} ({origin}): there is no such setting.{_suggest(model, name, origin)}"
+            )
+        raw[name] = value
+        origins[name] = origin
+
+
+def _suggest(model: type[BaseModel], name: str, origin: str) -> str:
+    near = difflib.get_close_matches(name, model.model_fields, n=1)
+    if not near:
+        return " `sharpeyes settings` lists them all."
+    shown_name = ENV_PREFIX + near[0].upper() if origin == "environment" else near[0]
+    return f" Did you mean {shown_name}?"
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path}: the settings file does not exist") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read as a TOML settings file: {error}") from None
+
+
+def _read_environment(model: type[BaseModel], env: Mapping[str, str]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for variable, value in env.items():
+        if not variable.upper().startswith(ENV_PREFIX):
+            continue
+        name = variable[len(ENV_PREFIX) :].lower()
+        secret_name = name.removesuffix("_file")
+        if name not in model.model_fields and name != secret_name and _is_secret(model, secret_name):
+            found[secret_name] = _read_secret_file(variable, Path(value))
+        elif value != "":
+            found[name] = value
+    return found
+
+
+def _is_secret(model: type[BaseModel], name: str) -> bool:
+    info = model.model_fields.get(name)
+    return info is not None and "SecretStr" in str(info.annotation)
+
+
+def _read_secret_file(variable: str, path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_SECRET_FILE_BYTES).decode("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigurationError(f"{variable}: cannot read the secret file {path}: {reason}") from None
+
+
+def _explain(model: type[BaseModel], error: ValidationError, origins: Mapping[str, str]) -> str:
+    lines = []
+    for problem in error.errors(include_input=True, include_url=False):
+        name = str(problem["loc"][0]) if problem["loc"] else "settings"
+        info = model.model_fields.get(name)
+        given = "***" if _is_secret(model, name) else repr(problem.get("input"))[:120]
+        lines.append(
+            f"{name} ({origins.get(name, 'settings')}): {given}: {problem['msg']}.{_example(info)}"
+            if info
+            else f"{name}: {problem['msg']}"
+        )
+    return "\n".join(lines)
+
+
+def _example(info: FieldInfo) -> str:
+    if info.examples:
+        return f" Example: {info.examples[0]}"
+    default: Any = info.get_default(call_default_factory=False)
+    return f" Example: {default}" if default not in (None, "") else ""
