@@ -18,6 +18,9 @@ from pydantic.fields import FieldInfo
 from runtime.errors import ConfigurationError
 
 ENV_PREFIX = "SHARPEYES_"
+OUTSIDE_THE_MODEL = frozenset({"SHARPEYES_LANGUAGE"})
+"""Read before any settings file is, by `runtime.language`."""
+
 MAX_SECRET_FILE_BYTES = 64 * 1024
 
 M = TypeVar("M", bound=BaseModel)
@@ -104,7 +107,7 @@ def _read_toml(path: Path) -> dict[str, object]:
 def _read_environment(model: type[BaseModel], env: Mapping[str, str]) -> dict[str, object]:
     found: dict[str, object] = {}
     for variable, value in env.items():
-        if not variable.upper().startswith(ENV_PREFIX):
+        if not variable.upper().startswith(ENV_PREFIX) or variable.upper() in OUTSIDE_THE_MODEL:
             continue
         name = variable[len(ENV_PREFIX) :].lower()
         secret_name = name.removesuffix("_file")
