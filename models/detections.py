@@ -10,7 +10,7 @@ from ingest.packet import Stamp
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """xyxy (N, 4) f32 in fractions of the picture, 0 <= x1 <= x2 <= 1; score (N,) f32; class_id (N,) i32. N may be 0."""
+    """xyxy (N, 4) f32 in fractions of the picture, x1 <= x2, y1 <= y2; score (N,) f32; class_id (N,) i32; N >= 0."""
 
     stamp: Stamp
     xyxy: NDArray[np.float32]
