@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from console import settings_command
 from console.settings import Settings
 from runtime.errors import SharpEyesError
 from runtime.language import say
@@ -40,6 +41,9 @@ def load(
     """Load the settings once; subcommands take them from `context.obj`."""
     context.obj = read_settings(data, config)
     configure_logging(context.obj.values.log_level, context.obj.values.log_format)
+
+
+app.command("settings")(settings_command.settings)
 
 
 def read_settings(data: Path | None, config: Path | None) -> Effective[Settings]:
