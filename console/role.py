@@ -42,7 +42,7 @@ class RoleContext:
     clock: Clock
 
     def instance(self, part: str) -> str:
-        """The name under which `part` ("worker", "bridge") owns alerts and joins consumer groups; stable over restarts."""
+        """The name under which `part` ("worker", "bridge") owns alerts and joins consumer groups; stable."""
         if self.settings.instance:
             return f"{self.settings.instance}-{part}" if self.role == "up" else self.settings.instance
         host = "".join(char if char.isalnum() or char == "-" else "-" for char in socket.gethostname())
@@ -103,7 +103,7 @@ def lock_part(data: Path, part: str) -> Iterator[None]:
             raise ConfigurationError(
                 say(
                     zh=f"目录 {data} 上已有一个 {part} 在运行。请先停止它,或用 --data 指定另一个目录",
-                    en=f"a {part} already runs on the folder {data}. Stop it first, or choose another folder with --data",
+                    en=f"a {part} already runs on the folder {data}. Stop it, or choose another one with --data",
                 )
             ) from None
         yield
