@@ -1,24 +1,42 @@
-"""What is registered: sites, cameras, call boxes and sensors, with their zones, lines and rules.
+"""What is registered: sites, cameras, call boxes and sensors; what a camera looks for is in `devices.scene`.
 
-Frozen dataclasses; geometry in fractions of the picture, origin top left. Each checks its own bounds and
-raises `InvalidInputError` naming the field. Secrets are held in `Secret`, which never prints itself.
+Frozen dataclasses. Each checks its own bounds when made and raises `FieldError`, an InvalidInputError that names
+the field. Secrets are held in `Secret`, which never prints itself.
 """
 
-import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from runtime.errors import InvalidInputError
+from devices.scene import DAY_S, check_scene
+from devices.scene import Direction as Direction
+from devices.scene import Line as Line
+from devices.scene import Point as Point
+from devices.scene import Rule as Rule
+from devices.scene import RuleKind as RuleKind
+from devices.scene import Schedule as Schedule
+from devices.scene import Severity as Severity
+from devices.scene import TimeWindow as TimeWindow
+from devices.scene import Zone as Zone
+from devices.validation import (
+    FieldError,
+    check_count,
+    check_id,
+    check_metric,
+    check_name,
+    check_number,
+    check_stream_url,
+    check_unique,
+)
+from runtime.language import say
 
-ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-"""Ids stand in MQTT topics, Kafka keys and object keys: no slash, dot, space or wildcard."""
+MAX_UNIT_CHARS = 20
+MAX_THRESHOLDS = 16
+MAX_LOGIN_CHARS = 256
+MAX_DETECT_FPS = 30.0
+"""Cameras on poles send 25 or 30 pictures a second; asking for more than are sent detects nothing more."""
 
-MAX_NAME_CHARS = 200
-MAX_POLYGON_POINTS = 64
-MAX_SHAPES = 64
-MAX_RULES = 64
-
-Point = tuple[float, float]
+MONTH_S = 31 * DAY_S
+MAX_READING = 1e12
 
 
 class SiteLevel(StrEnum):
@@ -32,26 +50,6 @@ class DeviceKind(StrEnum):
     CAMERA = "camera"
     CALLBOX = "callbox"
     SENSOR = "sensor"
-
-
-class Severity(StrEnum):
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
-
-
-class RuleKind(StrEnum):
-    ZONE_ENTERED = "zone_entered"
-    LINE_CROSSED = "line_crossed"
-    LOITERING = "loitering"
-
-
-class Direction(StrEnum):
-    """Of a line from its first to its second point: side a is on the left hand, side b on the right hand."""
-
-    A_TO_B = "a_to_b"
-    B_TO_A = "b_to_a"
-    BOTH = "both"
 
 
 class RecordingMode(StrEnum):
@@ -85,20 +83,6 @@ class Transport(StrEnum):
     UDP = "udp"
 
 
-def check_id(value: str, field_name: str) -> None:
-    """Raise InvalidInputError unless `value` can be a device or site id."""
-    if not ID_PATTERN.fullmatch(value):
-        raise InvalidInputError(
-            f"{field_name}: {value[:80]!r} is not an id; use 1 to 64 of A-Z a-z 0-9 - _, first a letter or digit"
-        )
-
-
-def check_name(value: str, field_name: str) -> None:
-    """Raise InvalidInputError unless `value` is a printable name of bounded length."""
-    if not value.strip() or len(value) > MAX_NAME_CHARS or not value.isprintable():
-        raise InvalidInputError(f"{field_name}: must be 1 to {MAX_NAME_CHARS} printable characters")
-
-
 @dataclass(frozen=True, slots=True)
 class Secret:
     """A password. Prints as stars; `reveal()` is the only way to the text."""
@@ -119,6 +103,19 @@ class Credentials:
     username: str
     password: Secret
 
+    def __post_init__(self) -> None:
+        if not self.username or len(self.username) > MAX_LOGIN_CHARS or not self.username.isprintable():
+            raise FieldError("username", _bounds_of_login())
+        if len(self.password.reveal()) > MAX_LOGIN_CHARS or not self.password.reveal().isprintable():
+            raise FieldError("password", _bounds_of_login())
+
+
+def _bounds_of_login() -> str:
+    return say(
+        zh=f"用户名须为 1 至 {MAX_LOGIN_CHARS} 个可显示的字符,密码不超过 {MAX_LOGIN_CHARS} 个",
+        en=f"a user name has 1 to {MAX_LOGIN_CHARS} printable characters, a password at most {MAX_LOGIN_CHARS}",
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -126,6 +123,10 @@ class Position:
 
     latitude: float
     longitude: float
+
+    def __post_init__(self) -> None:
+        check_number(self.latitude, "latitude", -90.0, 90.0)
+        check_number(self.longitude, "longitude", -180.0, 180.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,60 +138,11 @@ class Site:
     level: SiteLevel
     parent_id: str | None = None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Zone:
-    """A named polygon, 3 to 64 points, fractions of the picture."""
-
-    name: str
-    polygon: tuple[Point, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A named directed segment, fractions of the picture."""
-
-    name: str
-    start: Point
-    end: Point
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeWindow:
-    """Local minutes of the day, on some weekdays (0 = Monday). `end_min` <= `start_min` runs over midnight."""
-
-    start_min: int
-    end_min: int
-    weekdays: frozenset[int] = frozenset(range(7))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """When a rule is armed; no window at all means always."""
-
-    timezone: str = "Asia/Shanghai"
-    windows: tuple[TimeWindow, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """What is worth an alert on one camera.
-
-    `area` names a zone (zone_entered, loitering) or a line (line_crossed) of the same camera. `min_height` is
-    the smallest box height that counts, as a fraction of the picture. `cooldown_s` is how long the rule stays
-    silent after it fired.
-    """
-
-    name: str
-    kind: RuleKind
-    area: str
-    classes: frozenset[str]
-    direction: Direction = Direction.BOTH
-    dwell_s: float = 0.0
-    min_height: float = 0.0
-    schedule: Schedule = Schedule()
-    cooldown_s: float = 30.0
-    severity: Severity = Severity.WARNING
+    def __post_init__(self) -> None:
+        check_id(self.site_id, "site_id")
+        check_name(self.name, "name")
+        if self.parent_id is not None:
+            check_id(self.parent_id, "parent_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +167,22 @@ class Camera:
     model: str | None = None
     enabled: bool = True
 
+    def __post_init__(self) -> None:
+        _check_device(self.camera_id, "camera_id", self.name, self.site_id)
+        check_stream_url(self.main_url, "main_url")
+        if self.sub_url is not None:
+            check_stream_url(self.sub_url, "sub_url")
+        check_number(self.detect_fps, "detect_fps", 0.0, MAX_DETECT_FPS, above=True)
+        if self.model is not None:
+            check_name(self.model, "model")
+        check_scene(self.zones, self.lines, self.rules)
+
+
+def _check_device(device_id: str, id_field: str, name: str, site_id: str) -> None:
+    check_id(device_id, id_field)
+    check_name(name, "name")
+    check_id(site_id, "site_id")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallBox:
@@ -225,6 +193,9 @@ class CallBox:
     site_id: str
     position: Position | None = None
     enabled: bool = True
+
+    def __post_init__(self) -> None:
+        _check_device(self.callbox_id, "callbox_id", self.name, self.site_id)
 
 
 class Crossing(StrEnum):
@@ -243,6 +214,16 @@ class Threshold:
     dwell_s: float = 0.0
     severity: Severity = Severity.WARNING
 
+    def __post_init__(self) -> None:
+        check_name(self.name, "name")
+        check_number(self.trip, "trip", -MAX_READING, MAX_READING)
+        check_number(self.clear, "clear", -MAX_READING, MAX_READING)
+        check_number(self.dwell_s, "dwell_s", 0.0, DAY_S)
+        if self.crossing is Crossing.ABOVE and self.clear > self.trip:
+            raise FieldError("clear", say(zh="不得高于 trip", en="must not be above trip"))
+        if self.crossing is Crossing.BELOW and self.clear < self.trip:
+            raise FieldError("clear", say(zh="不得低于 trip", en="must not be below trip"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensor:
@@ -257,3 +238,18 @@ class Sensor:
     missing_after_s: float = 900.0
     position: Position | None = None
     enabled: bool = True
+
+    def __post_init__(self) -> None:
+        _check_device(self.sensor_id, "sensor_id", self.name, self.site_id)
+        check_metric(self.metric, "metric")
+        if len(self.unit) > MAX_UNIT_CHARS or not self.unit.isprintable():
+            raise FieldError(
+                "unit",
+                say(
+                    zh=f"须为不超过 {MAX_UNIT_CHARS} 个可显示的字符",
+                    en=f"must be at most {MAX_UNIT_CHARS} printable characters",
+                ),
+            )
+        check_count(self.thresholds, "thresholds", 0, MAX_THRESHOLDS)
+        check_unique([threshold.name for threshold in self.thresholds], "thresholds")
+        check_number(self.missing_after_s, "missing_after_s", 0.0, MONTH_S, above=True)
