@@ -33,6 +33,7 @@ def configure_logging(level: str = "info", log_format: LogFormat = "auto") -> No
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _mask_values,
@@ -63,5 +64,5 @@ def configure_logging(level: str = "info", log_format: LogFormat = "auto") -> No
 
 def get_logger(name: str) -> FilteringBoundLogger:
     """A logger that carries `logger=name` on each line."""
-    logger: FilteringBoundLogger = structlog.get_logger(logger=name)
+    logger: FilteringBoundLogger = structlog.get_logger(name)
     return logger
