@@ -122,10 +122,14 @@ class Observation(Struct, frozen=True, kw_only=True):
 
 
 class CallDetail(Struct, frozen=True, kw_only=True):
-    """Where a help call stands. `site_id` is who is being rung now; `escalations` counts the levels gone up."""
+    """Where a help call stands. `site_id` is who is being rung now; `escalations` counts the levels gone up.
+
+    `since` is when this step began; while ringing, when this site began to be rung.
+    """
 
     step: CallStep
     site_id: DeviceId
+    since: datetime | None = None
     escalations: int = 0
     rating: Rating | None = None
     outcome: CallOutcome | None = None

@@ -49,7 +49,6 @@ class LedgerTxn:
         self._sql = connection
         self._clock = clock
         self.owner = owner
-        self.put_count = 0
         self.queued = 0
         self.revisions: list[tuple[str, str]] = []
 
@@ -67,6 +66,14 @@ class LedgerTxn:
         """The call of this box that is not closed: rung, answered, dispatched or waiting for its rating."""
         row = self._sql.execute(
             "SELECT body FROM alerts WHERE device_id = ? AND kind = 'call' AND finished = 0", (device_id,)
+        ).fetchone()
+        return None if row is None else _alert_decoder.decode(row[0])
+
+    def latest_call(self, device_id: str) -> AlertV1 | None:
+        """The open call of this box, else the one that was opened last."""
+        row = self._sql.execute(
+            "SELECT body FROM alerts WHERE device_id = ? AND kind = 'call' ORDER BY finished, alert_id DESC LIMIT 1",
+            (device_id,),
         ).fetchone()
         return None if row is None else _alert_decoder.decode(row[0])
 

@@ -35,4 +35,5 @@ alert_revisions = Counter("sharpeyes_alert_revisions_total", "Alert revisions co
 outbox_waiting = Gauge("sharpeyes_outbox_waiting", "Messages committed but not yet on the bus")
 published = Counter("sharpeyes_published_total", "Messages the bus has taken", ["topic"])
 publish_failures = Counter("sharpeyes_publish_failures_total", "Batches the bus did not take; tried again")
+press_gaps = Counter("sharpeyes_press_gaps_total", "Presses whose sequence number shows that earlier ones never came")
 case_updates = Counter("sharpeyes_case_updates_total", "Case updates by what became of them", ["outcome"])

@@ -1,0 +1,117 @@
+"""The relay: messages committed to the outbox go to the bus in order, then its listeners hear of them.
+
+One task on the loop. Blocks on the bus and never drops: a batch the bus does not take is tried again after a jittered
+delay, for ever. A crash between the bus and the mark sends that batch again: at least once. Ends with
+`UnavailableError` only when the ledger itself fails.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+
+from alerts.bus import Bus
+from alerts.ledger import Ledger
+from alerts.ledger_txn import LedgerTxn, OutboxRow
+from runtime import metrics
+from runtime.backoff import Backoff
+from runtime.clock import Clock, SystemClock
+from runtime.errors import SharpEyesError, UnavailableError
+from runtime.health import Health
+from runtime.log import get_logger
+
+BATCH = 500
+"""Messages in one publication: under a megabyte of alerts, some milliseconds of the bus."""
+
+POLL_S = 2.0
+"""The ledger wakes the relay; this is for a wake-up that was lost."""
+
+MAX_DELAY_S = 5.0
+"""Longest wait before the bus is tried again: it may be back, and calls are waiting."""
+
+PART = "bus"
+
+Listener = Callable[[Sequence[OutboxRow]], Awaitable[None] | None]
+
+_log = get_logger(__name__)
+
+
+class Relay:
+    """`run` is its task. A role has one relay, beside its one ledger."""
+
+    def __init__(self, ledger: Ledger, bus: Bus, health: Health, *, clock: Clock | None = None) -> None:
+        self._ledger = ledger
+        self._bus = bus
+        self._health = health
+        self._clock = clock or SystemClock()
+        self._backoff = Backoff(first_s=0.2, max_s=MAX_DELAY_S)
+        self._listeners: list[Listener] = []
+
+    def on_published(self, listener: Listener) -> None:
+        """Call `listener(rows)` after each batch that the bus took; alerts among them carry id and revision.
+
+        A listener that raises SharpEyesError is logged and hears the next batch; it must find by itself what it missed.
+        """
+        self._listeners.append(listener)
+
+    async def run(self) -> None:
+        """Publish for ever."""
+        sent_up_to = 0
+        while True:
+            self._ledger.outbox_filled.clear()
+            rows = await self._ledger.apply(_take(sent_up_to))
+            if rows:
+                await self._publish(rows)
+                sent_up_to = rows[-1].number
+                await self._tell(rows)
+            else:
+                metrics.outbox_waiting.set(0)
+                await self._wait()
+
+    async def _publish(self, rows: Sequence[OutboxRow]) -> None:
+        messages = [row.message for row in rows]
+        while True:
+            try:
+                await self._bus.publish(messages)
+            except UnavailableError as error:
+                await self._wait_out(error)
+            else:
+                break
+        self._backoff.reset()
+        self._health.well(PART)
+        for message in messages:
+            metrics.published.labels(message.topic).inc()
+
+    async def _wait_out(self, error: UnavailableError) -> None:
+        delay_s = self._backoff.next_s()
+        metrics.publish_failures.inc()
+        self._health.unwell(PART, str(error))
+        metrics.outbox_waiting.set(await self._ledger.apply(lambda txn: txn.waiting_count()))
+        _log.warning("bus did not take the batch, trying again", reason=str(error), delay_s=round(delay_s, 2))
+        await self._clock.sleep(delay_s)
+
+    async def _tell(self, rows: Sequence[OutboxRow]) -> None:
+        for listener in self._listeners:
+            try:
+                answer = listener(rows)
+                if inspect.isawaitable(answer):
+                    await answer
+            except SharpEyesError as error:
+                _log.warning("listener failed after a publication", reason=str(error))
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(POLL_S):
+                await self._ledger.outbox_filled.wait()
+        except TimeoutError:
+            pass
+
+
+def _take(sent_up_to: int) -> Callable[[LedgerTxn], Sequence[OutboxRow]]:
+    """Mark what was sent and take the next batch, in one change."""
+
+    def change(txn: LedgerTxn) -> Sequence[OutboxRow]:
+        if sent_up_to:
+            txn.sent(sent_up_to)
+        return txn.waiting(BATCH)
+
+    return change
