@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.model import Direction, Rule
+from devices.scene import Direction, Rule
 from models.detections import Detections
 
 
@@ -26,7 +26,11 @@ class Tracks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What a rule found. `start_ns` is the true onset, `end_ns` None while it goes on."""
+    """What a rule found. `start_ns` is the true onset, `end_ns` None while it goes on.
+
+    Rules give every event twice with the same `identity`: once when it starts, with `end_ns` None, and once when it
+    has ended. `score` and `box` are those of the picture that made the rule fire; `dwell_s` is the time inside so far.
+    """
 
     camera_id: str
     rule: Rule
@@ -38,3 +42,8 @@ class Event:
     end_ns: int | None = None
     direction: Direction | None = None
     dwell_s: float | None = None
+
+    @property
+    def identity(self) -> tuple[str, str, int, int]:
+        """What the start and the end of one event have in common, and no two events."""
+        return (self.camera_id, self.rule.name, self.track_id, self.start_ns)
