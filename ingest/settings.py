@@ -1,7 +1,7 @@
 """Settings of cameras, clips, the object store and MQTT."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, SecretStr
 
@@ -48,5 +48,8 @@ class MqttSettings(BaseModel):
     mqtt_username: str | None = Field(None, description="User name at the broker")
     mqtt_password: SecretStr | None = Field(None, description="Password at the broker")
     mqtt_ca_file: Path | None = Field(None, description="CA certificate that signed the broker's")
+    mqtt_version: Literal["3.1.1", "5"] = Field(
+        "3.1.1", description="MQTT version spoken with the broker; the embedded broker speaks 3.1.1 only"
+    )
     mqtt_listen_host: str = Field("127.0.0.1", description="Address the embedded broker listens on")
     mqtt_listen_port: Port = Field(1883, description="Port the embedded broker listens on")
