@@ -13,17 +13,19 @@ from ingest.object_store import ObjectStore
 from ingest.s3_store import S3Store
 from ingest.settings import ObjectStoreSettings
 from runtime.errors import ConfigurationError, InvalidInputError, NotFoundError, UnavailableError
+from tests.servers.fixtures import Factory
+from tests.servers.minio import MinioServer
 from tests.waiting import wait_until
 
 KEY = "clips/east/2026/11/05/01ABC.mp4"
 
 
-def s3_settings(server: object, **changes: object) -> ObjectStoreSettings:
+def s3_settings(server: MinioServer, **changes: object) -> ObjectStoreSettings:
     base = {
-        "s3_endpoint": server.endpoint,  # type: ignore[attr-defined]
+        "s3_endpoint": server.endpoint,
         "s3_bucket": f"test-{uuid.uuid4().hex}",
-        "s3_access_key": SecretStr(server.access_key),  # type: ignore[attr-defined]
-        "s3_secret_key": SecretStr(server.secret_key),  # type: ignore[attr-defined]
+        "s3_access_key": SecretStr(server.access_key),
+        "s3_secret_key": SecretStr(server.secret_key),
     }
     return ObjectStoreSettings.model_validate(base | changes)
 
@@ -136,18 +138,18 @@ def test_a_missing_source_file_is_said_and_stores_nothing(store: ObjectStore, tm
     assert list(store.keys("")) == []
 
 
-def test_a_new_bucket_is_made_by_the_first_put(minio: object, picture: Path) -> None:
+def test_a_new_bucket_is_made_by_the_first_put(minio: MinioServer, picture: Path) -> None:
     store = S3Store(s3_settings(minio))
     put(store, KEY, picture)
     assert list(store.keys("")) == [KEY]
 
 
-def test_wrong_keys_are_explained_without_showing_them(minio: object) -> None:
+def test_wrong_keys_are_explained_without_showing_them(minio: MinioServer) -> None:
     store = S3Store(s3_settings(minio, s3_secret_key=SecretStr("very-wrong-secret")))
     with pytest.raises(UnavailableError, match="s3_secret_key") as refused:
         store.check()
     assert "very-wrong-secret" not in str(refused.value)
-    assert minio.access_key not in str(refused.value)  # type: ignore[attr-defined]
+    assert minio.access_key not in str(refused.value)
 
 
 def test_an_s3_store_without_keys_stops_the_start() -> None:
@@ -163,13 +165,14 @@ def test_an_endpoint_that_is_no_address_stops_the_start() -> None:
         S3Store(settings)
 
 
-def test_a_store_that_was_away_works_again_when_it_is_back(own_minio: object, picture: Path) -> None:
-    store = S3Store(s3_settings(own_minio))
+def test_a_store_that_was_away_works_again_when_it_is_back(own_minio: Factory[MinioServer], picture: Path) -> None:
+    server = own_minio()
+    store = S3Store(s3_settings(server))
     put(store, KEY, picture)
-    own_minio.stop()  # type: ignore[attr-defined]
+    server.stop()
     with pytest.raises(UnavailableError, match="does not answer"):
         put(store, KEY + ".2", picture)
-    own_minio.start()  # type: ignore[attr-defined]
+    server.start()
 
     def is_back() -> bool:
         try:
