@@ -3,6 +3,7 @@
 Each package keeps its migrations in `<package>/migrations` with a version table of its own. Calls block.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +11,26 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from runtime.errors import ConfigurationError, UnavailableError
 
 CONNECT_TIMEOUT_S = 5
 BUSY_TIMEOUT_MS = 10_000
+MIGRATION_LOCK = 0x5348_4152_5045
+"""Key of the PostgreSQL advisory lock that one migration at a time holds: any number that others do not use."""
 
 
 def sqlite_url(path: Path) -> str:
@@ -59,8 +73,17 @@ def database_errors(engine: Engine) -> Iterator[None]:
     """Turn a database that is away into UnavailableError, without its URL's password."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
-        raise UnavailableError(f"database {engine.url!r} is not available: {_first_line(error)}") from None
+    except DatabaseError as error:
+        # A subclass such as IntegrityError is this program's mistake; plain DatabaseError is a damaged or foreign file.
+        if type(error) not in {DatabaseError, OperationalError}:
+            raise
+        raise _unavailable(engine, error) from None
+    except InterfaceError as error:
+        raise _unavailable(engine, error) from None
+
+
+def _unavailable(engine: Engine, error: DBAPIError) -> UnavailableError:
+    return UnavailableError(f"database {engine.url!r} is not available: {_first_line(error)}")
 
 
 def _first_line(error: DBAPIError) -> str:
@@ -68,13 +91,48 @@ def _first_line(error: DBAPIError) -> str:
 
 
 def migrate(engine: Engine, migrations: Path, version_table: str, target: str = "head") -> None:
-    """Bring the tables of one package to revision `target`, up or ("base", "-1") down."""
-    config = Config()
+    """Bring the tables of one package to revision `target`, up or ("base", "-1") down.
+
+    Safe when several processes or threads open one database at once: all but one wait. Raises UnavailableError when
+    the database is away, ConfigurationError when it is newer than this program or its user may not make tables.
+    """
+    config = Config(attributes={"version_table": version_table})
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
-    with database_errors(engine), engine.begin() as connection:
+    with _ALEMBIC, database_errors(engine), engine.begin() as connection:
         config.attributes["connection"] = connection
-        config.attributes["version_table"] = version_table
-        if target == "base" or target.startswith("-"):
-            command.downgrade(config, target)
-        else:
-            command.upgrade(config, target)
+        try:
+            if target != "head":
+                _lock_migrations(connection)
+                command.downgrade(config, target)
+            elif not _is_at_head(connection, config, version_table):
+                _lock_migrations(connection)
+                command.upgrade(config, target)
+        except (CommandError, ProgrammingError) as error:
+            raise ConfigurationError(
+                f"database {engine.url!r}: its tables cannot be brought to the state this program needs: "
+                f"{_explain_migration(error)}"
+            ) from None
+
+
+_ALEMBIC = threading.Lock()
+"""Alembic keeps the migration that runs in module globals."""
+
+
+def _is_at_head(connection: Connection, config: Config, version_table: str) -> bool:
+    """Whether nothing is to do: known without a lock, so that starting does not wait for a writer."""
+    context = MigrationContext.configure(connection, opts={"version_table": version_table})
+    return set(context.get_current_heads()) == set(ScriptDirectory.from_config(config).get_heads())
+
+
+def _lock_migrations(connection: Connection) -> None:
+    """Alone until the transaction ends. SQLite's driver would not even begin one before a CREATE TABLE."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+
+
+def _explain_migration(error: CommandError | ProgrammingError) -> str:
+    if isinstance(error, ProgrammingError):
+        return _first_line(error)
+    return f"{error}. A newer Sharp Eyes may have used it: install that version, or restore the backup made before"

@@ -1,0 +1,1 @@
+"""Alembic migrations of the registry's tables; `runtime.sql.migrate` runs them."""
