@@ -1,6 +1,6 @@
 """Whether anything stirs in a picture: luma in, yes or no out. Decides which packets are worth decoding.
 
-A background model of at most 320 columns with a noise level for each pixel; whatever changes and stays (a parked
+A background model of at most 240 columns with a noise level for each pixel; whatever changes and stays (a parked
 car, a night switch, a cloud) is background within half a minute, what keeps changing (leaves, water) becomes noise.
 Used by one thread at a time; about 0.25 ms a 1080p picture. Raises nothing on any picture.
 """
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from runtime.clock import NS_PER_S
 
-MAX_WIDTH_PX = 320
-"""A person 40 px high in 1080p is still 2 by 7 pixels here."""
+MAX_WIDTH_PX = 240
+"""A person 40 px high in 1080p is still 2 by 5 pixels here."""
 
 BACKGROUND_S = 10.0
 NOISE_S = 20.0
@@ -70,8 +70,8 @@ class MotionGate:
             self._model = _Model(picture, np.full_like(picture, MIN_NOISE), t_ns)
             return True
         gain = _gain(picture, model.background)
-        difference: Image = cv2.addWeighted(picture, 1.0, model.background, -gain, 0.0)
-        deviation = np.abs(cv2.blur(difference, (3, 3)))
+        difference = _mix(picture, 1.0, model.background, -gain)
+        deviation = np.abs(np.asarray(cv2.blur(difference, (3, 3)), np.float32))
         level = np.maximum(model.noise, float(np.mean(model.noise)))
         stirring_px = int(np.count_nonzero(deviation > STIRS_AT * level))
         _learn(model, picture, difference, deviation, t_ns)
@@ -100,7 +100,12 @@ def _learn(model: _Model, picture: Image, difference: Image, deviation: Image, t
     step_s = min(max((t_ns - model.t_ns) / NS_PER_S, MIN_STEP_S), MAX_STEP_S)
     model.t_ns = t_ns
     follow = -math.expm1(-step_s / BACKGROUND_S)
-    model.background = cv2.addWeighted(picture, 1.0, difference, follow - 1.0, 0.0)
+    model.background = _mix(picture, 1.0, difference, follow - 1.0)
     seen = np.minimum(deviation, NOISE_STEP * model.noise)
     settle = -math.expm1(-step_s / NOISE_S)
-    model.noise = np.clip(cv2.addWeighted(model.noise, 1.0 - settle, seen, settle, 0.0), MIN_NOISE, MAX_NOISE)
+    model.noise = np.clip(_mix(model.noise, 1.0 - settle, seen, settle), MIN_NOISE, MAX_NOISE)
+
+
+def _mix(one: Image, weight: float, other: Image, other_weight: float) -> Image:
+    """weight * one + other_weight * other."""
+    return np.asarray(cv2.addWeighted(one, weight, other, other_weight, 0.0), np.float32)
