@@ -36,6 +36,11 @@ class ObjectStoreSettings(BaseModel):
     spool_max_bytes: int = Field(
         8 << 30, ge=64 << 20, description="Bytes of clips that may wait on disk for the object store"
     )
+    spool_min_free_bytes: int = Field(
+        512 << 20,
+        ge=0,
+        description="Bytes that recording leaves free on the disk of the data folder, so that alerts can be kept",
+    )
 
 
 class MqttSettings(BaseModel):

@@ -26,6 +26,8 @@ events_found = Counter("sharpeyes_events_total", "Events found by rules", ["came
 clips_stored = Counter("sharpeyes_clips_stored_total", "Clips uploaded to the object store")
 uploads_failed = Counter("sharpeyes_uploads_failed_total", "Uploads that failed and are tried again")
 spool_bytes = Gauge("sharpeyes_spool_bytes", "Bytes waiting in the spool")
+clips_lost = Counter("sharpeyes_clips_lost_total", "Clips and snapshots that could not be kept; their alerts say so")
+segments_dropped = Counter("sharpeyes_segments_dropped_total", "Segments dropped because the spool or disk was full")
 
 # Devices over MQTT.
 mqtt_messages = Counter("sharpeyes_mqtt_messages_total", "MQTT messages by what became of them", ["kind", "outcome"])
