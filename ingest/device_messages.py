@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from alerts.call import BoxKey, BoxStep
 from devices.model import DeviceKind, Sensor
 from devices.validation import ID_PATTERN
 from runtime.errors import InvalidInputError
@@ -46,32 +47,12 @@ class Channel(StrEnum):
     READING = "reading"
 
 
-class Key(StrEnum):
-    """The four keys of a call box: green, red, thumb up, thumb down."""
-
-    CALL = "call"
-    HANGUP = "hangup"
-    UP = "up"
-    DOWN = "down"
-
-
-class Command(StrEnum):
-    """What a call box is told about its call."""
-
-    RINGING = "ringing"
-    ANSWERED = "answered"
-    ASSIGNED = "assigned"
-    ARRIVED = "arrived"
-    RATE = "rate"
-    CLOSED = "closed"
-
-
 class KeyPress(Struct, frozen=True, kw_only=True):
     """One press. The same `boot` and `seq` are the same press. `t_ms` is the box's own clock, not believed."""
 
     boot: Boot
     seq: Seq
-    key: Key
+    key: BoxKey
     t_ms: DeviceTimeMs | None = None
 
 
@@ -172,6 +153,6 @@ def ack_payload(press: KeyPress) -> bytes:
     return msgspec.json.encode({"cmd": "ack", "boot": press.boot, "seq": press.seq})
 
 
-def command_payload(command: Command, call_id: str) -> bytes:
+def command_payload(step: BoxStep, call_id: str) -> bytes:
     """The command that tells a box where its call stands."""
-    return msgspec.json.encode({"cmd": command, "call": call_id})
+    return msgspec.json.encode({"cmd": step, "call": call_id})

@@ -110,13 +110,17 @@ class MqttSession:
         self._wake()
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # full of wake-ups already
+        with contextlib.suppress(OSError):  # full of wake-ups already, or `run` is over
             self._waker.send(b"\0")
 
     # From here on: the network thread.
 
     def run(self) -> None:
-        """Stay connected until `stop`."""
+        """Stay connected until `stop`; once only."""
+        with self._waker, self._woken:
+            self._keep_connected()
+
+    def _keep_connected(self) -> None:
         backoff = Backoff(0.2, 15.0)
         while not self._stopping.is_set():
             reason = self._connect_and_serve()
