@@ -7,37 +7,34 @@ lengths, with a gate that opens while a track is unseen, is the right one.
 import numpy as np
 from numpy.typing import NDArray
 
-NOISE_LENGTHS = 0.4
-"""How far, in lengths of the object, a detector's box may jump although nothing moved."""
+Floats = NDArray[np.float64]
 
 
-def similarity(
-    offset: NDArray[np.float64],
-    length: tuple[NDArray[np.float64], NDArray[np.float64]],
-    height: tuple[NDArray[np.float64], NDArray[np.float64]],
-    gate_lengths: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """How well each of T tracks fits each of N detections: (T, N), 1 for the same place and height, 0 outside the gate.
+def similarity(tracked: Floats, measured: Floats, gate_lengths: Floats) -> Floats:
+    """How well T boxes fit N others: (T, N), 1 for the same place and height, 0 or less outside the gate.
 
-    `offset` (T, N) is the distance of the centres, `length` the longer side and `height` the height of tracks (T,) and
-    detections (N,), all in one unit; `gate_lengths` (T,) is the distance at which a track stops matching, in lengths.
+    Boxes are centre x, centre y, width, height, (T, 4) and (N, 4), in one unit. `gate_lengths` (T,) is the distance of
+    the centres at which a track stops matching, in lengths: the longer side, averaged over the pair.
     """
-    mean_length = (length[0][:, None] + length[1][None, :]) / 2
-    nearness = np.maximum(0.0, 1.0 - offset / (mean_length * gate_lengths[:, None]))
-    ratio = height[0][:, None] / height[1][None, :]
-    fit: NDArray[np.float64] = nearness * np.minimum(ratio, 1.0 / ratio)
+    apart = np.hypot(tracked[:, 0, None] - measured[:, 0], tracked[:, 1, None] - measured[:, 1])
+    length = np.maximum(tracked[:, 2], tracked[:, 3])[:, None] + np.maximum(measured[:, 2], measured[:, 3])
+    apart /= length
+    apart *= -2.0 / gate_lengths[:, None]
+    apart += 1.0
+    ratio = tracked[:, 3, None] / measured[:, 3]
+    fit: Floats = apart * np.minimum(ratio, 1.0 / ratio)
     return fit
 
 
-def match_greedily(fit: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of the pairs taken from `fit` (T, N), best first, each row and column once, none that is 0."""
-    row, column = np.nonzero(fit)
+def match_greedily(fit: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the pairs taken from `fit` (T, N): best first, each row and column once, only above 0."""
+    row, column = np.nonzero(fit > 0)
     best_first = np.argsort(-fit[row, column], kind="stable")
     free_rows, free_columns = [True] * fit.shape[0], [True] * fit.shape[1]
-    taken = []
+    rows, columns = [], []
     for r, c in zip(row[best_first].tolist(), column[best_first].tolist(), strict=True):
         if free_rows[r] and free_columns[c]:
             free_rows[r] = free_columns[c] = False
-            taken.append((r, c))
-    pairs = np.array(taken, np.intp).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
+            rows.append(r)
+            columns.append(c)
+    return np.array(rows, np.intp), np.array(columns, np.intp)

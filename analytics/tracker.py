@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 
 from analytics.class_groups import VEHICLES, group_ids
 from analytics.events import Tracks
-from analytics.track_matching import NOISE_LENGTHS, match_greedily, similarity
-from analytics.track_motion import TRACK, Tracked, correct, predict
+from analytics.track_matching import match_greedily, similarity
+from analytics.track_motion import Floats, advance, correct
 from models.detections import Detections
 from models.nms import iou_matrix
 
 START_SHARE = 0.4
 """A track starts only at a score this far from its class's threshold to certainty: 0.67 for a threshold of 0.45."""
+
+NOISE_LENGTHS = 0.4
+"""How far, in lengths of the object, a detector's box may jump although nothing moved."""
 
 LOST_AFTER_S = 1.5
 """An unseen track may be found again this long; shorter breaks it at every occlusion, longer mixes people up."""
@@ -41,9 +44,31 @@ DUPLICATE_IOU = 0.5
 MAX_VOTES = 10.0
 """What a track's class may gather in votes, so that a wrong class is outvoted within ten frames."""
 
+UNREPORTED = 2.0
+"""A threshold that no score reaches, for classes that have none."""
+
+SMALLEST_SIDE = 1e-4
+"""In picture heights, far below a pixel: an empty box must not divide by zero."""
+
 MAX_TRACKS = 256
 MAX_DETECTIONS = 256
 """More cannot be told apart in one picture, and time grows with their product (256 x 256: some milliseconds)."""
+
+
+_RECORD = np.dtype(
+    [
+        ("track_id", np.int64),
+        ("first_t_ns", np.int64),
+        ("seen_t_ns", np.int64),
+        ("sightings", np.int64),
+        ("group_id", np.int32),
+        ("class_id", np.int32),
+        ("class_votes", np.float64),
+        ("score", np.float32),
+        ("speed", np.float64),
+    ]
+)
+"""What is kept of a track beside its motion; `speed` is how fast its gate opens, in lengths a second."""
 
 
 class Tracker:
@@ -51,125 +76,124 @@ class Tracker:
 
     def __init__(self, class_names: Sequence[str], thresholds: Mapping[str, float], *, aspect: float = 16 / 9) -> None:
         """`class_names` by class id and `thresholds` as the detector has them; `aspect` is width over height."""
-        self._continue_score = np.array([thresholds.get(name, np.inf) for name in class_names], np.float32)
-        self._start_score = self._continue_score + START_SHARE * (1 - self._continue_score)
-        self._start_score[np.isinf(self._continue_score)] = np.inf
+        self._continue_score = np.array([thresholds.get(name, UNREPORTED) for name in class_names], np.float32)
+        self._start_score = self._continue_score + START_SHARE * np.abs(1 - self._continue_score)
         self._group_of = group_ids(class_names)
         self._scale = np.array([aspect, 1.0])
-        self._tracks: Tracked = np.zeros(0, TRACK)
         self._next_id = 1
-        self._last_t_ns: int | None = None
+        self._now_ns = 0
+        self._keep(np.zeros(0, _RECORD), np.zeros((0, 4)), np.zeros((0, 2)))
 
     def update(self, detections: Detections) -> Tracks:
         """The tracks in this frame: those seen, and those missed so briefly that they coast. Boxes are the filter's."""
-        t_ns = detections.stamp.t_ns
-        self._forget(t_ns)
+        self._go_to(detections.stamp.t_ns)
         found = self._usable(detections)
-        centre, size = self._measure(found)
-        group = self._group_of[found.class_id]
-        rows, columns = self._match(centre, size, group, t_ns)
-        if len(rows):
-            correct(self._tracks, rows, centre[columns], size[columns], t_ns)
-            self._tracks["score"][rows] = found.score[columns]
-            self._vote(rows, found.class_id[columns], found.score[columns])
-        self._start(found, centre, size, group, columns)
-        return self._report(detections, t_ns)
+        if len(found):
+            measured = self._measure(found)
+            rows, columns = self._match(measured, self._group_of[found.class_id])
+            self._continue(rows, found, measured, columns)
+            self._start(found, measured, columns)
+        return self._report(detections)
 
-    def _forget(self, t_ns: int) -> None:
-        """Drop what has been lost for too long, and everything when time went back."""
-        if self._last_t_ns is not None and t_ns < self._last_t_ns:
-            self._tracks = self._tracks[:0]
-        self._last_t_ns = t_ns
-        kept = t_ns - self._tracks["seen_t_ns"] <= round(LOST_AFTER_S * 1e9)
+    def _keep(self, records: NDArray[np.void], boxes: Floats, velocity: Floats) -> None:
+        self._records, self._boxes, self._velocity = records, boxes, velocity
+
+    def _unseen_s(self) -> Floats:
+        unseen: Floats = (self._now_ns - self._records["seen_t_ns"]) * 1e-9
+        return unseen
+
+    def _go_to(self, t_ns: int) -> None:
+        """Move every track to `t_ns`; drop those lost for too long, and all when time went back."""
+        step_s = (t_ns - self._now_ns) * 1e-9
+        self._now_ns = t_ns
+        kept = (self._unseen_s() <= LOST_AFTER_S) & (step_s >= 0)
         if not kept.all():
-            self._tracks = self._tracks[kept]
+            self._keep(self._records[kept], self._boxes[kept], self._velocity[kept])
+        advance(self._boxes, self._velocity, step_s)
 
     def _usable(self, detections: Detections) -> Detections:
-        """Those that may continue a track, best first, capped."""
+        """Those that may continue a track, the best if there are too many."""
         enough = detections.score >= self._continue_score[detections.class_id]
-        best = np.argsort(-detections.score[enough], kind="stable")[:MAX_DETECTIONS]
-        at = np.flatnonzero(enough)[best]
-        return Detections(detections.stamp, detections.xyxy[at], detections.score[at], detections.class_id[at])
+        if np.count_nonzero(enough) > MAX_DETECTIONS:
+            weakest_first = np.argsort(np.where(enough, detections.score, -1.0), kind="stable")
+            enough[weakest_first[:-MAX_DETECTIONS]] = False
+        return detections if enough.all() else detections.where(enough)
 
-    def _measure(self, found: Detections) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Centres and sizes (N, 2) in picture heights."""
-        corners = found.xyxy.astype(np.float64).reshape(-1, 2, 2) * self._scale
-        return corners.mean(axis=1), corners[:, 1] - corners[:, 0]
+    def _measure(self, found: Detections) -> Floats:
+        """Centre x, centre y, width, height (N, 4) in picture heights."""
+        corners = found.xyxy.reshape(-1, 2, 2) * self._scale
+        size = np.maximum(corners[:, 1] - corners[:, 0], SMALLEST_SIDE)
+        return np.hstack([(corners[:, 0] + corners[:, 1]) * 0.5, size])
 
-    def _match(
-        self, centre: NDArray[np.float64], size: NDArray[np.float64], group: NDArray[np.int32], t_ns: int
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _match(self, measured: Floats, group_id: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Rows of tracks and columns of detections that belong together."""
-        tracks = self._tracks
-        unseen_s = (t_ns - tracks["seen_t_ns"]) / 1e9
-        first_speed = np.where(
-            tracks["group_id"] == VEHICLES, FIRST_VEHICLE_SPEED_LENGTHS_PER_S, FIRST_SPEED_LENGTHS_PER_S
-        )
-        speed = np.where(tracks["sightings"] == 1, first_speed, SPEED_CHANGE_LENGTHS_PER_S)
-        apart = predict(tracks, unseen_s)[:, None, :] - centre[None, :, :]
-        fit = similarity(
-            np.hypot(apart[..., 0], apart[..., 1]),
-            (tracks["size"].max(axis=1), size.max(axis=1)),
-            (tracks["size"][:, 1], size[:, 1]),
-            NOISE_LENGTHS + speed * unseen_s,
-        )
-        fit[tracks["group_id"][:, None] != group[None, :]] = 0.0
+        gate_lengths = NOISE_LENGTHS + self._records["speed"] * self._unseen_s()
+        fit = similarity(self._boxes, measured, gate_lengths)
+        fit *= self._records["group_id"][:, None] == group_id
         return match_greedily(fit)
 
-    def _vote(self, rows: NDArray[np.intp], class_id: NDArray[np.int32], score: NDArray[np.float32]) -> None:
-        """A track's class is its weighted majority: another class takes votes away until it has outvoted the first."""
-        tracks = self._tracks
-        votes = tracks["class_votes"][rows] + np.where(class_id == tracks["class_id"][rows], score, -score)
-        tracks["class_id"][rows] = np.where(votes < 0, class_id, tracks["class_id"][rows])
-        tracks["class_votes"][rows] = np.minimum(np.abs(votes), MAX_VOTES)
+    def _continue(self, rows: NDArray[np.intp], found: Detections, measured: Floats, columns: NDArray[np.intp]) -> None:
+        """Take over what was found at `columns` into the tracks at `rows`.
 
-    def _start(
-        self,
-        found: Detections,
-        centre: NDArray[np.float64],
-        size: NDArray[np.float64],
-        group: NDArray[np.int32],
-        matched: NDArray[np.intp],
-    ) -> None:
+        A track's class is its weighted majority: another class takes votes away until it has outvoted the first.
+        """
+        boxes, velocity, records = self._boxes[rows], self._velocity[rows], self._records[rows]
+        score, class_id = found.score[columns], found.class_id[columns]
+        correct(boxes, velocity, measured[columns], (self._now_ns - records["seen_t_ns"]) * 1e-9)
+        votes = records["class_votes"] + np.where(class_id == records["class_id"], score, -score)
+        np.copyto(records["class_id"], class_id, where=votes < 0)
+        records["class_votes"] = np.minimum(np.abs(votes), MAX_VOTES)
+        records["score"] = score
+        records["seen_t_ns"] = self._now_ns
+        records["sightings"] += 1
+        records["speed"] = SPEED_CHANGE_LENGTHS_PER_S
+        self._boxes[rows], self._velocity[rows], self._records[rows] = boxes, velocity, records
+
+    def _start(self, found: Detections, measured: Floats, matched: NDArray[np.intp]) -> None:
         """Begin a track at each strong detection that no track took and that is no double of a better one."""
-        claimed = found.score >= self._start_score[found.class_id]
-        claimed[matched] = True
-        new = claimed.copy()
-        new[matched] = False
-        fresh = np.flatnonzero(new)
-        if len(fresh):
-            double = iou_matrix(found.xyxy[fresh], found.xyxy) > DUPLICATE_IOU
-            double &= claimed & (group[fresh, None] == group)
-            double &= ~new | (np.arange(len(new)) < fresh[:, None])
-            fresh = fresh[~double.any(axis=1)]
-        if not len(fresh):
+        is_new = found.score >= self._start_score[found.class_id]
+        is_new[matched] = False
+        if not is_new.any():
             return
-        begun = np.zeros(len(fresh), TRACK)
+        fresh = self._without_doubles(found, np.flatnonzero(is_new), matched)
+        begun = np.zeros(len(fresh), _RECORD)
         begun["track_id"] = np.arange(self._next_id, self._next_id + len(fresh))
-        begun["first_t_ns"] = begun["seen_t_ns"] = found.stamp.t_ns
+        begun["first_t_ns"] = begun["seen_t_ns"] = self._now_ns
         begun["sightings"] = 1
-        begun["class_id"], begun["group_id"] = found.class_id[fresh], group[fresh]
+        begun["class_id"] = found.class_id[fresh]
+        begun["group_id"] = self._group_of[begun["class_id"]]
         begun["class_votes"] = begun["score"] = found.score[fresh]
-        begun["centre"], begun["size"] = centre[fresh], size[fresh]
+        is_vehicle = begun["group_id"] == VEHICLES
+        begun["speed"] = np.where(is_vehicle, FIRST_VEHICLE_SPEED_LENGTHS_PER_S, FIRST_SPEED_LENGTHS_PER_S)
         self._next_id += len(fresh)
-        self._tracks = np.concatenate([self._tracks, begun])
-        if len(self._tracks) > MAX_TRACKS:
-            latest = np.argsort(-self._tracks["seen_t_ns"], kind="stable")[:MAX_TRACKS]
-            self._tracks = self._tracks[np.sort(latest)]
+        records = np.concatenate([self._records, begun])
+        # The longest unseen go first where there are too many.
+        rows = np.argsort(-records["seen_t_ns"], kind="stable")[:MAX_TRACKS]
+        boxes = np.concatenate([self._boxes, measured[fresh]])
+        velocity = np.concatenate([self._velocity, np.zeros((len(fresh), 2))])
+        self._keep(records[rows], boxes[rows], velocity[rows])
 
-    def _report(self, detections: Detections, t_ns: int) -> Tracks:
+    def _without_doubles(
+        self, found: Detections, fresh: NDArray[np.intp], matched: NDArray[np.intp]
+    ) -> NDArray[np.intp]:
+        """`fresh` without those that lie on a matched detection of their group or on a better fresh one."""
+        fresh = fresh[np.argsort(-found.score[fresh], kind="stable")]
+        taken = np.concatenate([matched, fresh])
+        group_id = self._group_of[found.class_id]
+        double = iou_matrix(found.xyxy[fresh], found.xyxy[taken]) > DUPLICATE_IOU
+        double &= group_id[fresh, None] == group_id[taken]
+        better = np.arange(len(taken)) < len(matched) + np.arange(len(fresh))[:, None]
+        return fresh[~(double & better).any(axis=1)]
+
+    def _report(self, detections: Detections) -> Tracks:
         """The tracks seen now and those coasting inside the picture."""
-        unseen_s = (t_ns - self._tracks["seen_t_ns"]) / 1e9
-        ahead = predict(self._tracks, unseen_s)
-        inside = ((ahead > 0) & (ahead < self._scale)).all(axis=1)
-        shown = (unseen_s == 0) | ((unseen_s <= COAST_S) & (self._tracks["sightings"] > 1) & inside)
-        tracks, centre = self._tracks[shown], ahead[shown]
-        half = tracks["size"] / 2
-        xyxy = np.hstack([(centre - half) / self._scale, (centre + half) / self._scale])
-        boxes = Detections(
-            detections.stamp,
-            np.clip(xyxy, 0.0, 1.0).astype(np.float32),
-            tracks["score"].copy(),
-            tracks["class_id"].copy(),
-        )
-        return Tracks(boxes, tracks["track_id"].copy(), tracks["first_t_ns"].copy())
+        unseen_s = self._unseen_s()
+        centre = self._boxes[:, :2]
+        coasts = (unseen_s <= COAST_S) & (self._records["sightings"] > 1)
+        shown = (unseen_s == 0) | (coasts & ((centre > 0) & (centre < self._scale)).all(axis=1))
+        records, boxes = self._records[shown], self._boxes[shown]
+        half = boxes[:, 2:] * 0.5
+        xyxy = np.hstack([(boxes[:, :2] - half) / self._scale, (boxes[:, :2] + half) / self._scale])
+        inside = np.clip(xyxy, 0.0, 1.0).astype(np.float32)
+        found = Detections(detections.stamp, inside, records["score"].copy(), records["class_id"].copy())
+        return Tracks(found, records["track_id"].copy(), records["first_t_ns"].copy())
