@@ -10,8 +10,18 @@ from numpy.typing import NDArray
 
 
 class Codec(StrEnum):
+    """By libav's names. Cameras send the first two; the others are met in recorded files only."""
+
     H264 = "h264"
     H265 = "hevc"
+    MJPEG = "mjpeg"
+    MPEG4 = "mpeg4"
+    MSMPEG4 = "msmpeg4"
+    VP9 = "vp9"
+    AV1 = "av1"
+
+
+CAMERA_CODECS = frozenset({Codec.H264, Codec.H265})
 
 
 @dataclass(frozen=True, slots=True)
