@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from alerts.bus import Message
+from alerts.bus import Message, check_size
 from alerts.contract import (
     TOPIC_ALERTS,
     TOPIC_CASE_UPDATES,
@@ -21,10 +21,6 @@ from alerts.contract import (
     CaseUpdateV1,
     DeviceStateV1,
 )
-from runtime.errors import InvalidInputError
-
-MAX_VALUE_BYTES = 900_000
-"""Kafka's brokers take 1,048,576 bytes a message unless told otherwise; headers and framing need room too."""
 
 CONTENT_TYPE = b"application/json"
 
@@ -86,13 +82,14 @@ def source(owner: str) -> bytes:
 
 
 def _message(topic: str, key: str, value: msgspec.Struct, attributes: tuple[tuple[str, bytes], ...]) -> Message:
-    encoded = _encoder.encode(value)
-    if len(encoded) > MAX_VALUE_BYTES:
-        raise InvalidInputError(
-            f"{topic}: a message of {len(encoded)} bytes does not fit on the bus (at most {MAX_VALUE_BYTES}); "
-            "shorten its texts"
-        )
-    return Message(topic, key, encoded, (("ce_specversion", b"1.0"), *attributes, ("content-type", CONTENT_TYPE)))
+    message = Message(
+        topic,
+        key,
+        _encoder.encode(value),
+        (("ce_specversion", b"1.0"), *attributes, ("content-type", CONTENT_TYPE)),
+    )
+    check_size(message)
+    return message
 
 
 def _time(moment: datetime) -> bytes:

@@ -21,8 +21,9 @@ TYPE_ALERT = "sharpeyes.alert.v1"
 TYPE_DEVICE_STATE = "sharpeyes.device-state.v1"
 TYPE_CASE_UPDATE = "sharpeyes.case-update.v1"
 
-AlertId = Annotated[str, Meta(pattern="^[0-9A-HJKMNP-TV-Z]{26}$", description="ULID of the alert")]
+AlertId = Annotated[str, Meta(pattern="^[0-9A-HJKMNP-TV-Z]{26}$", max_length=26, description="ULID of the alert")]
 DeviceId = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="device id of the registry")]
+Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with its offset; UTC from Sharp Eyes")]
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 ShortText = Annotated[str, Meta(max_length=200)]
 NoteText = Annotated[str, Meta(max_length=2000)]
@@ -115,8 +116,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     score: Fraction
     box: tuple[Fraction, Fraction, Fraction, Fraction]
     track_id: int
-    started_at: datetime
-    ended_at: datetime | None = None
+    started_at: Moment
+    ended_at: Moment | None = None
     direction: Direction | None = None
     dwell_s: float | None = None
 
@@ -129,7 +130,7 @@ class CallDetail(Struct, frozen=True, kw_only=True):
 
     step: CallStep
     site_id: DeviceId
-    since: datetime | None = None
+    since: Moment | None = None
     escalations: int = 0
     rating: Rating | None = None
     outcome: CallOutcome | None = None
@@ -162,15 +163,15 @@ class ClipRef(Struct, frozen=True, kw_only=True):
     size_bytes: int
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     codec: str
-    started_at: datetime
-    ended_at: datetime
+    started_at: Moment
+    ended_at: Moment
 
 
 class CaseRef(Struct, frozen=True, kw_only=True):
     """What the case system said last."""
 
     status: CaseStatus
-    at: datetime
+    at: Moment
     by: ShortText = ""
     note: NoteText = ""
     case_id: ShortText = ""
@@ -191,9 +192,9 @@ class AlertV1(Struct, frozen=True, kw_only=True):
     sites: Annotated[tuple[SiteRef, ...], Meta(description="from the root of the grid tree to the device's own site")]
     owner: str
     summary: Text
-    opened_at: datetime
-    updated_at: datetime
-    closed_at: datetime | None = None
+    opened_at: Moment
+    updated_at: Moment
+    closed_at: Moment | None = None
     observation: Observation | None = None
     call: CallDetail | None = None
     reading: Reading | None = None
@@ -209,7 +210,7 @@ class CaseUpdateV1(Struct, frozen=True, kw_only=True):
     update_id: Annotated[str, Meta(min_length=1, max_length=128)]
     alert_id: AlertId
     status: CaseStatus
-    at: datetime
+    at: Moment
     by: ShortText = ""
     note: NoteText = ""
     case_id: ShortText = ""
@@ -229,4 +230,4 @@ class DeviceStateV1(Struct, frozen=True, kw_only=True):
     condition: DeviceCondition
     code: str
     reason: Text
-    since: datetime
+    since: Moment

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from alerts.bus import Headers, Message
-from alerts.cloudevents import MAX_VALUE_BYTES, alert_message
+from alerts.bus import Headers, Message, check_size
+from alerts.cloudevents import alert_message
 from alerts.contract import AlertKind, AlertStatus, AlertV1, ClipState
 from runtime.clock import Clock, to_ns
-from runtime.errors import ConflictError, InvalidInputError
+from runtime.errors import ConflictError
 
 _alert_encoder = msgspec.json.Encoder()
 _alert_decoder = msgspec.json.Decoder(AlertV1)
@@ -112,11 +112,7 @@ class LedgerTxn:
 
     def publish(self, message: Message) -> None:
         """Queue a message for the bus; it leaves after everything queued before it."""
-        if len(message.value) > MAX_VALUE_BYTES:
-            raise InvalidInputError(
-                f"{message.topic}: a message of {len(message.value)} bytes does not fit on the bus "
-                f"(at most {MAX_VALUE_BYTES})"
-            )
+        check_size(message)
         self._queue(message, None, None)
 
     def _queue(self, message: Message, alert_id: str | None, revision: int | None) -> None:
