@@ -102,6 +102,13 @@ def sensor_missing(device_name: str, metric: str, silent_s: float) -> Text:
     )
 
 
+def sensor_normal(device_name: str, metric: str, value: float | None, unit: str) -> Text:
+    """The value is back within its limit, or the data is back; `value` is None when the sensor has not said one yet."""
+    what = metric_name(metric)
+    zh, en = ("", "") if value is None else (f"({value:g} {unit})", f" ({value:g} {unit})")
+    return Text(zh=f"{device_name}:{what.zh}已恢复正常{zh}", en=f"{device_name}: {what.en} is back to normal{en}")
+
+
 def call(device_name: str, step: CallStep, site_name: str) -> Text:
     """A call that is not closed; `site_name` is who is being rung or who answered."""
     zh = {

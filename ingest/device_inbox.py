@@ -1,0 +1,192 @@
+"""From MQTT deliveries to calls, readings and device states, and back the `ack`; one task on the loop.
+
+A batch is settled (PUBACK) and its presses are acknowledged to their boxes only when all of it is in the ledger; while
+the ledger takes nothing, the batch is tried again and the broker waits. What breaks the contract or comes from an
+unknown device is refused for good: counted, logged at a bounded rate, shown on the state of a device that is known.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+from alerts.call_desk import CallDesk, PressOutcome
+from alerts.contract import DeviceCondition, Text
+from devices.model import DeviceKind, Sensor
+from ingest import device_words
+from ingest.device_messages import (
+    SHOWN_CHARS,
+    Address,
+    DeviceReport,
+    KeyPress,
+    Payload,
+    SensorReading,
+    ack_payload,
+    check_reading,
+    command_topic,
+    parse_payload,
+    parse_topic,
+)
+from ingest.device_states import DeviceStates
+from ingest.known_devices import KnownDevices
+from ingest.mqtt_link import MqttLink
+from ingest.mqtt_session import Delivery, Outgoing
+from runtime.backoff import Backoff
+from runtime.clock import Clock
+from runtime.errors import ConflictError, InvalidInputError, NotFoundError, SharpEyesError, UnavailableError
+from runtime.health import Health
+from runtime.log import get_logger
+from runtime.metrics import mqtt_messages
+
+LOW_BATTERY = 0.2
+COMPLAIN_EVERY_S = 1.0
+"""Refusals come by the thousand from one broken device; the metric counts each, the log shows some."""
+
+PART = "ledger"
+
+_PRESS_OUTCOMES = {outcome: mqtt_messages.labels("event", outcome) for outcome in (*map(str, PressOutcome), "refused")}
+
+_log = get_logger(__name__)
+
+Work = Callable[[], Awaitable[Outgoing | None]]
+"""What a delivery asks for, in the ledger when it returns; gives the command that answers it."""
+
+
+class Readings(Protocol):
+    """What takes the readings of sensors; `analytics.sensor_desk` is it."""
+
+    async def reading(self, sensor: Sensor, value: float) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class DeviceInbox:
+    """`run` is its task."""
+
+    link: MqttLink
+    devices: KnownDevices
+    desk: CallDesk
+    readings: Readings
+    states: DeviceStates
+    health: Health
+    clock: Clock
+    _last_reading: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _next_complaint_s: float = 0.0
+    _unsaid: int = 0
+
+    async def run(self) -> None:
+        """Deal with deliveries for ever, once the registry has been read."""
+        await self.devices.ready()
+        while True:
+            await self.deal_with(await self.link.receive())
+
+    async def deal_with(self, batch: Sequence[Delivery]) -> None:
+        """Return when the whole batch is in the ledger or refused, and said so to broker and boxes."""
+        backoff = Backoff(0.1, 2.0)
+        works = [work for delivery in batch if (work := self._work_for(delivery)) is not None]
+        answers: list[Outgoing] = []
+        while works:
+            outcomes = await asyncio.gather(*(work() for work in works), return_exceptions=True)
+            failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+            answers += [outcome for outcome in outcomes if isinstance(outcome, Outgoing)]
+            works = [work for work, outcome in zip(works, outcomes, strict=True) if isinstance(outcome, BaseException)]
+            if failed:
+                await self._wait_out(failed, backoff)
+        self.health.well(PART, required=True)
+        self.link.settle(batch)
+        if answers:
+            self.link.send(answers)
+
+    async def _wait_out(self, failed: Sequence[BaseException], backoff: Backoff) -> None:
+        for error in failed:
+            if not isinstance(error, UnavailableError):
+                raise error  # a fault of ours: the task's supervisor says so
+        self.health.unwell(PART, str(failed[0]), required=True)
+        _log.error("messages wait for the ledger", waiting=len(failed), reason=str(failed[0]))
+        await self.clock.sleep(backoff.next_s())
+
+    def _work_for(self, delivery: Delivery) -> Work | None:
+        try:
+            address = parse_topic(delivery.topic)
+        except InvalidInputError as error:
+            self._refuse("unknown", "refused", delivery, error)
+            return None
+        try:
+            self._check_known(address)
+            message = parse_payload(address.channel, delivery.payload)
+            return self._work_of(address, message)
+        except NotFoundError as error:
+            self._refuse(address.channel, "unknown_device", delivery, error)
+        except InvalidInputError as error:
+            self._refuse(address.channel, "refused", delivery, error)
+            self._report(address, DeviceCondition.DEGRADED, "bad_message", device_words.bad_message(str(error)))
+        return None
+
+    def _check_known(self, address: Address) -> None:
+        known = self.devices.current
+        if address.device_id not in (known.callboxes if address.kind is DeviceKind.CALLBOX else known.sensors):
+            raise NotFoundError(f"{address.kind} {address.device_id} is not registered, or switched off")
+
+    def _work_of(self, address: Address, message: Payload) -> Work | None:
+        if isinstance(message, KeyPress):
+            self._report(address, DeviceCondition.ONLINE, "ready", device_words.READY)
+            return partial(self._press, address.device_id, message)
+        if isinstance(message, DeviceReport):
+            self._report_state(address, message)
+            is_back = address.kind is DeviceKind.CALLBOX and message.state == "ready"
+            return partial(self._retell, address.device_id) if is_back else None
+        sensor = self.devices.current.sensors[address.device_id]
+        check_reading(sensor, message)
+        if self._is_repeated(address.device_id, message):
+            mqtt_messages.labels(address.channel, "duplicate").inc()
+            return None
+        self._report(address, DeviceCondition.ONLINE, "ready", device_words.READY)
+        mqtt_messages.labels(address.channel, "accepted").inc()
+        return partial(self._read, sensor, message.value)
+
+    async def _press(self, callbox_id: str, press: KeyPress) -> Outgoing | None:
+        try:
+            outcome = await self.desk.press(callbox_id, press.boot, press.seq, press.key, self.clock.now_ns())
+        except (NotFoundError, ConflictError, InvalidInputError) as error:  # repeated for ever, it would still fail
+            _PRESS_OUTCOMES["refused"].inc()
+            _log.error("press refused", callbox=callbox_id, reason=str(error))
+            return None
+        _PRESS_OUTCOMES[outcome].inc()
+        return Outgoing(command_topic(callbox_id), ack_payload(press))
+
+    async def _retell(self, callbox_id: str) -> None:
+        await self.desk.retell(callbox_id)
+
+    async def _read(self, sensor: Sensor, value: float) -> None:
+        await self.readings.reading(sensor, value)
+
+    def _is_repeated(self, sensor_id: str, reading: SensorReading) -> bool:
+        """The broker may deliver twice; within a boot, `seq` only grows."""
+        boot, seq = self._last_reading.get(sensor_id, ("", -1))
+        if boot == reading.boot and reading.seq <= seq:
+            return True
+        self._last_reading[sensor_id] = (reading.boot, reading.seq)
+        return False
+
+    def _report_state(self, address: Address, report: DeviceReport) -> None:
+        mqtt_messages.labels(address.channel, "accepted").inc()
+        if report.state == "lost":
+            self._report(address, DeviceCondition.OFFLINE, "lost", device_words.LOST)
+        elif report.battery is not None and report.battery < LOW_BATTERY:
+            words = device_words.battery_low(report.battery)
+            self._report(address, DeviceCondition.DEGRADED, "battery_low", words)
+        else:
+            self._report(address, DeviceCondition.ONLINE, "ready", device_words.READY)
+
+    def _report(self, address: Address, condition: DeviceCondition, code: str, reason: Text) -> None:
+        self.states.report(address.device_id, address.kind, condition, code, reason)
+
+    def _refuse(self, kind: str, outcome: str, delivery: Delivery, error: SharpEyesError) -> None:
+        mqtt_messages.labels(kind, outcome).inc()
+        if self.clock.monotonic_s() < self._next_complaint_s:
+            self._unsaid += 1
+            return
+        self._next_complaint_s = self.clock.monotonic_s() + COMPLAIN_EVERY_S
+        topic = delivery.topic[:SHOWN_CHARS]
+        _log.warning("message refused", topic=topic, reason=str(error), refused_unsaid_since_last=self._unsaid)
+        self._unsaid = 0
