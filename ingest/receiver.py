@@ -77,7 +77,7 @@ class CameraReceiver:
         session.start(intake)
         watcher = asyncio.create_task(self._watch_opening(intake), name=f"opening-{self._camera_id}")
         try:
-            error = await intake.ended_with
+            error = await asyncio.shield(intake.ended_with)
         finally:
             watcher.cancel()
             session.stop()
@@ -147,8 +147,7 @@ class _Intake:
     async def close(self) -> None:
         """Take nothing more; wait a little for the session's end."""
         self._is_closed = True
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self.ended_with), STOP_WAIT_S)
+        await asyncio.wait({self.ended_with}, timeout=STOP_WAIT_S)
 
     def _on_loop(self, call: Callable[[], object]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to hear it
