@@ -73,6 +73,7 @@ class FramePolicy:
         self._caught_up_ns = 0
         self._is_confirmed = False
         self._skipped = 0
+        self._decoded = 0
 
     @property
     def mode(self) -> Mode:
@@ -89,6 +90,16 @@ class FramePolicy:
     def skipped(self) -> int:
         """Packets passed over because decoding was too slow for them."""
         return self._skipped
+
+    @property
+    def decoded(self) -> int:
+        """Pictures decoded so far, those that were not given out included."""
+        return self._decoded
+
+    @property
+    def has_work(self) -> bool:
+        """Whether the ring holds packets that `step` has not looked at."""
+        return self._cursor < self._ring.head
 
     @property
     def problem(self) -> Problem | None:
@@ -158,7 +169,7 @@ class FramePolicy:
         self._damage.note(packet.stamp.t_ns, is_good=frame is not None)
         if frame is None:
             return []
-        metrics.frames_decoded.labels(packet.stamp.camera_id, Mode.WATCH.value).inc()
+        self._count(packet.stamp.camera_id, Mode.WATCH)
         if packet.stamp.t_ns <= self._last_ns:
             return []
         if not self._asks_gate(frame):
@@ -201,7 +212,7 @@ class FramePolicy:
     def _sampled(self, frame: Frame) -> list[Decoded]:
         t_ns = frame.stamp.t_ns
         mode = Mode.LOOK_BACK if t_ns <= self._caught_up_ns else Mode.ACTIVE
-        metrics.frames_decoded.labels(frame.stamp.camera_id, mode.value).inc()
+        self._count(frame.stamp.camera_id, mode)
         if t_ns <= self._last_ns or not self._sampler.takes(t_ns):
             return []
         self._last_ns = t_ns
@@ -209,6 +220,10 @@ class FramePolicy:
             self._stirred_ns = max(t_ns, self._stirred_ns)
             self._is_confirmed = True
         return [(frame, mode)]
+
+    def _count(self, camera_id: str, mode: Mode) -> None:
+        self._decoded += 1
+        metrics.frames_decoded.labels(camera_id, mode.value).inc()
 
     def _asks_gate(self, frame: Frame) -> bool:
         self._gated_ns = frame.stamp.t_ns
@@ -251,7 +266,7 @@ class EveryFrame:
             self._cursor = batch.next_index
             assert self._decoder is not None
             for packet in batch.packets:
-                decoded += [(frame, Mode.ACTIVE) for frame in self._decoder.decode(packet)]
+                decoded += self._give(self._decoder.decode(packet))
         return decoded
 
     def drain(self) -> list[Decoded]:
@@ -259,6 +274,10 @@ class EveryFrame:
         if self._decoder is None:
             return []
         frames, self._decoder = self._decoder.drain(), None
+        return self._give(frames)
+
+    def _give(self, frames: list[Frame]) -> list[Decoded]:
+        self._decoded += len(frames)
         return [(frame, Mode.ACTIVE) for frame in frames]
 
 
