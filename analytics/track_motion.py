@@ -21,10 +21,10 @@ SIZE_TIME_S = 0.28
 VELOCITY_TIME_S = 0.7
 """The same for the velocity; shorter, it follows the detector's jitter."""
 
-SHORTEST_STEP_S = 1e-3
-"""Two frames of one instant must not divide by zero."""
+SHORTEST_STEP_S = 0.01
+"""Two frames nearer in time than this say where a thing is, but nothing about its velocity."""
 
-_BOX_RATES = -1.0 / np.array([CENTRE_TIME_S, CENTRE_TIME_S, SIZE_TIME_S, SIZE_TIME_S])
+_BOX_RATES = 1.0 / np.array([CENTRE_TIME_S, CENTRE_TIME_S, SIZE_TIME_S, SIZE_TIME_S])
 
 
 def advance(boxes: Floats, velocity: Floats, step_s: float) -> None:
@@ -32,12 +32,19 @@ def advance(boxes: Floats, velocity: Floats, step_s: float) -> None:
     boxes[:, :2] += velocity * step_s
 
 
-def correct(boxes: Floats, velocity: Floats, measured: Floats, unseen_s: Floats) -> None:
+def correct(boxes: Floats, velocity: Floats, measured: Floats, unseen_s: Floats, sightings: NDArray[np.int64]) -> None:
     """Move `boxes` (M, 4) and `velocity` (M, 2) towards what was `measured` (M, 4) after `unseen_s` (M,) without sight.
 
-    The gain of a first-order filter of time constant T after t seconds is 1 - exp(-t / T).
+    A first-order filter of time constant T has the gain 1 - exp(-t / T) after t seconds. While `sightings` (M,), this
+    one included, are few, the gains are those of a straight line through all of them (least squares over a growing
+    memory: 2 (2k - 1) / k (k + 1) and 6 / k (k + 1) at the k-th), or a fast car would be lost before it had a velocity.
     """
     elapsed_s = np.maximum(unseen_s, SHORTEST_STEP_S)[:, None]
+    k = sightings[:, None]
+    line_gain = 6.0 / (k * (k + 1))
+    box_gain = np.maximum(1.0 - np.exp(elapsed_s * -_BOX_RATES), line_gain * (2 * k - 1) / 3.0)
+    velocity_gain = np.maximum(1.0 - np.exp(elapsed_s / -VELOCITY_TIME_S), line_gain)
+    velocity_gain[unseen_s < SHORTEST_STEP_S] = 0.0
     surprise = measured - boxes
-    boxes -= surprise * np.expm1(elapsed_s * _BOX_RATES)
-    velocity -= surprise[:, :2] * (np.expm1(elapsed_s * (-1.0 / VELOCITY_TIME_S)) / elapsed_s)
+    boxes += surprise * box_gain
+    velocity += surprise[:, :2] * (velocity_gain / elapsed_s)

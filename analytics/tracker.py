@@ -90,7 +90,7 @@ class Tracker:
         found = self._usable(detections)
         if len(found):
             measured = self._measure(found)
-            rows, columns = self._match(measured, self._group_of[found.class_id])
+            rows, columns = self._match(found, measured)
             self._continue(rows, found, measured, columns)
             self._start(found, measured, columns)
         return self._report(detections)
@@ -125,11 +125,12 @@ class Tracker:
         size = np.maximum(corners[:, 1] - corners[:, 0], SMALLEST_SIDE)
         return np.hstack([(corners[:, 0] + corners[:, 1]) * 0.5, size])
 
-    def _match(self, measured: Floats, group_id: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Rows of tracks and columns of detections that belong together."""
+    def _match(self, found: Detections, measured: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows of tracks and columns of detections that belong together; surer detections choose first."""
         gate_lengths = NOISE_LENGTHS + self._records["speed"] * self._unseen_s()
         fit = similarity(self._boxes, measured, gate_lengths)
-        fit *= self._records["group_id"][:, None] == group_id
+        fit *= self._records["group_id"][:, None] == self._group_of[found.class_id]
+        fit *= found.score
         return match_greedily(fit)
 
     def _continue(self, rows: NDArray[np.intp], found: Detections, measured: Floats, columns: NDArray[np.intp]) -> None:
@@ -139,13 +140,14 @@ class Tracker:
         """
         boxes, velocity, records = self._boxes[rows], self._velocity[rows], self._records[rows]
         score, class_id = found.score[columns], found.class_id[columns]
-        correct(boxes, velocity, measured[columns], (self._now_ns - records["seen_t_ns"]) * 1e-9)
+        records["sightings"] += 1
+        unseen_s = (self._now_ns - records["seen_t_ns"]) * 1e-9
+        correct(boxes, velocity, measured[columns], unseen_s, records["sightings"])
         votes = records["class_votes"] + np.where(class_id == records["class_id"], score, -score)
         np.copyto(records["class_id"], class_id, where=votes < 0)
         records["class_votes"] = np.minimum(np.abs(votes), MAX_VOTES)
         records["score"] = score
         records["seen_t_ns"] = self._now_ns
-        records["sightings"] += 1
         records["speed"] = SPEED_CHANGE_LENGTHS_PER_S
         self._boxes[rows], self._velocity[rows], self._records[rows] = boxes, velocity, records
 

@@ -1,4 +1,4 @@
-"""How well tracks follow the truth: MOTA and identity switches (CLEAR MOT, Bernardin and Stiefelhagen 2008) and IDF1."""
+"""How well tracks follow the truth: MOTA and switches (CLEAR MOT, Bernardin and Stiefelhagen 2008), IDF1."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ SAME_IOU = 0.5
 
 @dataclass(slots=True)
 class Score:
-    """Counts over frames. IDF1 pairs identities greedily by the frames they share; the optimum is at most a bit higher."""
+    """Counts over frames. IDF1 pairs identities greedily by the frames they share; the optimum is a bit higher."""
 
     truths: int = 0
     reported: int = 0
