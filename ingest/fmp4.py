@@ -57,6 +57,8 @@ class FragmentWriter:
     """One MP4 file. The first packet must be a key frame; then `write` in decode order, and `close`."""
 
     def __init__(self, sink: Sink, info: StreamInfo) -> None:
+        if info.codec not in _TAGS:
+            raise InvalidInputError(f"{info.codec} cannot be recorded as MP4 without transcoding; use H.264 or H.265")
         self._sink = sink
         self._info = info
         self._sets = read_extradata(info.codec, info.extradata)

@@ -31,6 +31,9 @@ STOP_S = 2.0
 """A disk that takes longer to end the open files is left to the next start, which salvages them."""
 
 HEALTH_PART = "spool"
+FAULT_PAUSE_S = 5.0
+"""A fault that comes back at once costs a line of log this often, and not five times a second."""
+
 FAILURE = "recording failed unexpectedly"
 MAX_ORPHANS = 1000
 """Clips asked for on cameras that are not recorded, between two ticks."""
@@ -45,6 +48,7 @@ class _CameraRecording:
         self.camera_id = camera.camera_id
         self.clips = clips
         self.segments = segments
+        self.paused_until_s = float("-inf")
 
     def tick(self) -> None:
         self.clips.tick()
@@ -151,8 +155,10 @@ class Recorder:
             self._spool.lose(orphan, "the camera is not being recorded")
         for recording in leaving:
             self._supervise(recording, recording.finish)
+        now_s = self._clock.monotonic_s()
         for recording in recordings:
-            self._supervise(recording, recording.tick)
+            if now_s >= recording.paused_until_s:
+                self._supervise(recording, recording.tick)
 
     def finish(self) -> None:
         """Finish all open files of all cameras."""
@@ -184,6 +190,7 @@ class Recorder:
             _log.error("recording of a camera failed, started afresh", camera=recording.camera_id, exc_info=error)
             with suppress(Exception):  # what cannot be ended now, the next start of the process salvages
                 recording.fail()
+            recording.paused_until_s = self._clock.monotonic_s() + FAULT_PAUSE_S
 
     def _check_spool(self) -> None:
         now_s = self._clock.monotonic_s()

@@ -93,7 +93,7 @@ class RingCut:
             self._spool.lose(self.record, self.failure, self._file)
         elif self.failure:
             _log.warning("recording cut short", object=self.record.object_id, reason=self.failure)
-            self._spool.cut_short(self._file, self.record)
+            self._spool.cut_short(self._file, self.record, self.failure)
         else:
             self._hand_over()
 

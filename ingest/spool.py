@@ -25,6 +25,7 @@ from runtime.errors import InvalidInputError, UnavailableError
 from runtime.log import get_logger
 
 RECORD, PART = ".json", ".part"
+KILLED = "the process was killed before anything of it was written"
 
 CLIP_SHARE_OF_FREE = 4
 """Segments leave the whole reserve of the disk free, clips and snapshots a quarter of it: that is for the ledger."""
@@ -138,12 +139,12 @@ class Spool:
         self._tell()
         return finished
 
-    def cut_short(self, file: SpoolFile, record: SpoolRecord) -> None:
+    def cut_short(self, file: SpoolFile, record: SpoolRecord, reason: str) -> None:
         """End a file that could not be written to its end: its whole fragments stay, or else the record is lost."""
         file.close()
         try:
             with self._lock, self._disk_errors():
-                self._recover(record)
+                self._recover(record, reason)
                 self._writing_bytes.pop(record.object_id, None)
         except UnavailableError as error:
             self.lose(record, str(error), file)
@@ -232,19 +233,19 @@ class Spool:
             known.add(record.object_id)
             self._records[record.object_id] = record
             if not record.lost:
-                self._recover(record)
+                self._recover(record, KILLED)
         for path in self._folder.iterdir():
             is_ours = path.suffix in {PART, ".mp4", ".jpg"} or path.name.startswith(".")
             if is_ours and path.stem not in known:
                 path.unlink()
 
-    def _recover(self, record: SpoolRecord) -> None:
+    def _recover(self, record: SpoolRecord, reason: str) -> None:
         final, part = self.path(record), self._folder / f"{record.object_id}{PART}"
         if record.is_finished and final.exists() and final.stat().st_size == record.size_bytes:
             return
         written = final if final.exists() else part
         if not written.exists() or not self._is_worth_keeping(record, written):
-            self.lose(record, "its writing was cut off before anything could be kept")
+            self.lose(record, reason)
             return
         length_ns = duration_ns(written) if record.kind is not ObjectKind.SNAPSHOT else 0
         mended = msgspec.structs.replace(

@@ -44,14 +44,20 @@ class Uploader:
     """See the module."""
 
     def __init__(
-        self, spool: Spool, store: ObjectStore, on_stored: OnStored, on_lost: OnLost, health: Health | None = None
+        self,
+        spool: Spool,
+        store: ObjectStore,
+        on_stored: OnStored,
+        on_lost: OnLost,
+        health: Health | None = None,
+        backoff: Backoff | None = None,
     ) -> None:
         self._spool = spool
         self._store = store
         self._on_stored = on_stored
         self._on_lost = on_lost
         self._health = health or Health()
-        self._backoff = Backoff(FIRST_DELAY_S, MAX_DELAY_S)
+        self._backoff = backoff or Backoff(FIRST_DELAY_S, MAX_DELAY_S)
         self._wake = threading.Event()
         spool.listen(self._wake.set)
 
@@ -141,7 +147,6 @@ class Uploader:
         except SharpEyesError as error:
             # The alert's keeper cannot take it now, such as a ledger whose disk is full: the file stays, tried again.
             raise UnavailableError(f"the clip's alert cannot be revised: {error}") from error
-
 
 
 class _Run:
