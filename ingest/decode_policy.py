@@ -97,11 +97,6 @@ class FramePolicy:
         return self._decoded
 
     @property
-    def has_work(self) -> bool:
-        """Whether the ring holds packets that `step` has not looked at."""
-        return self._cursor < self._ring.head
-
-    @property
     def problem(self) -> Problem | None:
         """What is wrong with the bitstream, when it has been so for a while."""
         return self._damage.problem
@@ -250,6 +245,12 @@ class EveryFrame:
         self._cursor = ring.tail
         self._epoch = -1
         self._decoder: Decoder | None = None
+        self._decoded = 0
+
+    @property
+    def decoded(self) -> int:
+        """Pictures decoded so far."""
+        return self._decoded
 
     @property
     def waiting(self) -> int:
