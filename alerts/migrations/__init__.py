@@ -1,0 +1,1 @@
+"""Alembic migrations of the alert store's tables; `runtime.sql.migrate` runs them."""

@@ -1,0 +1,1 @@
+"""The steps, oldest first, named by number and what they make."""
