@@ -43,7 +43,7 @@ LOW_BATTERY = 0.2
 COMPLAIN_EVERY_S = 1.0
 """Refusals come by the thousand from one broken device; the metric counts each, the log shows some."""
 
-PART = "ledger"
+PART = "bridge ledger"
 
 _PRESS_OUTCOMES = {outcome: mqtt_messages.labels("event", outcome) for outcome in (*map(str, PressOutcome), "refused")}
 

@@ -20,7 +20,7 @@ from runtime.log import get_logger
 CHECK_EVERY_S = 2.0
 """A box that is registered on site works within this time."""
 
-PART = "registry"
+PART = "device registry"
 
 _log = get_logger(__name__)
 
@@ -56,9 +56,11 @@ class Known:
 class KnownDevices:
     """`await ready()` once, then read `current` at any time."""
 
-    def __init__(self, registry: DeviceRegistry, clock: Clock, health: Health) -> None:
+    def __init__(self, open_registry: Callable[[], DeviceRegistry], clock: Clock, health: Health) -> None:
+        """`open_registry` blocks and may raise UnavailableError; it is called in a thread until it has succeeded."""
         self.current = Known()
-        self._registry = registry
+        self._open_registry = open_registry
+        self._registry: DeviceRegistry | None = None
         self._clock = clock
         self._health = health
         self._was_read = asyncio.Event()
@@ -82,6 +84,8 @@ class KnownDevices:
     async def refresh(self) -> None:
         """Look once; a database that is away is noted in the health part."""
         try:
+            if self._registry is None:
+                self._registry = await asyncio.to_thread(self._open_registry)
             found = await asyncio.to_thread(_read, self._registry, self.current)
         except UnavailableError as error:
             was_read = self._was_read.is_set()
