@@ -13,6 +13,9 @@ from devices.scene import Line, Zone
 MASK_CELLS = 256
 """Cells along each side of a zone's mask: a border is off by at most 0.4% of the picture, less than a box jitters."""
 
+END_TOLERANCE = 1e-6
+"""Of a line's length; above the rounding of f32, so that a step through its very end counts both ways alike."""
+
 _SHIFT_BITS = 8
 """Fractional bits of the vertices that are drawn, so that they are not rounded to whole cells."""
 
@@ -71,6 +74,6 @@ class LineSegment:
         along_step = np.divide(from_side, from_side - to_side, out=np.zeros(len(before)), where=passes)
         meeting = before + (after - before) * along_step[:, None]
         along_line = ((meeting - self._start) @ self._along) / self._length**2
-        hits = passes & (along_line >= 0.0) & (along_line <= 1.0)
+        hits = passes & (along_line >= -END_TOLERANCE) & (along_line <= 1.0 + END_TOLERANCE)
         sign = np.where(from_side < 0, 1, -1).astype(np.int8)
         return np.where(hits, sign, np.int8(0)), along_step
