@@ -92,8 +92,8 @@ _WORDS: dict[ProblemCode, tuple[str, str, str, str]] = {
         "Check power, cable and IP address, and that this machine and the camera share a network",
     ),
     ProblemCode.REFUSED: (
-        "设备在线,但这个端口没有 RTSP 服务",
-        "The device is there, but nothing listens on this port",
+        "设备的这个端口没有开放",
+        "Nothing listens on this port of the device",
         "检查端口号(通常是 554),并在摄像头设置中启用 RTSP",
         "Check the port (usually 554) and switch RTSP on in the camera's settings",
     ),

@@ -4,9 +4,10 @@ The only place where a password stands in a URL; the URL goes into libav's call 
 """
 
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from devices.model import Credentials, Transport
+from devices.login import join_login
+from devices.model import Transport
 from ingest.camera_errors import CameraError, ProblemCode
 from ingest.session import StreamSource
 
@@ -58,8 +59,10 @@ def address(source: StreamSource) -> str:
     host_and_port(source)
     if source.credentials is None:
         return source.url
-    scheme, _, rest = source.url.partition("://")
-    return f"{scheme}://{_login(source.credentials)}@{rest}"
+    login = join_login("", source.credentials).strip(":/@")
+    if len(login) > MAX_LOGIN_CHARS:
+        raise CameraError(ProblemCode.LOGIN_TOO_LONG)
+    return join_login(source.url, source.credentials)
 
 
 def options(source: StreamSource, timeout_s: float) -> dict[str, str]:
@@ -74,10 +77,3 @@ def options(source: StreamSource, timeout_s: float) -> dict[str, str]:
         "buffer_size": str(SOCKET_BUFFER_BYTES),
         "protocol_whitelist": "rtsp,rtsps,tcp,udp,rtp,tls",
     }
-
-
-def _login(credentials: Credentials) -> str:
-    login = f"{quote(credentials.username, safe='')}:{quote(credentials.password.reveal(), safe='')}"
-    if len(login) > MAX_LOGIN_CHARS:
-        raise CameraError(ProblemCode.LOGIN_TOO_LONG)
-    return login

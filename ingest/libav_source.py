@@ -46,7 +46,10 @@ Item = StreamInfo | Encoded | None
 
 
 class LibavSource:
-    """Context manager: opens on entry, closes on exit. `items` may be iterated once."""
+    """Context manager: opens on entry, closes on exit. `items` may be iterated once.
+
+    `has_media` tells whether any packet has come, even one before the first key frame.
+    """
 
     def __init__(self, source: StreamSource, *, open_timeout_s: float, silence_s: float) -> None:
         self._source = source
@@ -54,6 +57,7 @@ class LibavSource:
         self._silence_s = silence_s
         self._last_pts_90k = -1
         self._broken = 0
+        self.has_media = False
 
     def __enter__(self) -> "LibavSource":
         self._is_network = libav_address.is_network(self._source)
@@ -79,10 +83,10 @@ class LibavSource:
         for arrived in self._arrivals():
             now_s = time.monotonic()
             if arrived is None:
-                self._check_silence(now_s - heard_s, has_media=heard_s > opened_s)
+                self._check_silence(now_s - heard_s)
                 yield None
                 continue
-            heard_s = now_s
+            heard_s, self.has_media = now_s, True
             info = self._description.look_at(arrived.raw) if arrived.is_key else None
             if info is not None:
                 has_key = True
@@ -96,9 +100,9 @@ class LibavSource:
         if self._is_network:
             raise CameraError(ProblemCode.CLOSED_BY_CAMERA)
 
-    def _check_silence(self, silent_s: float, *, has_media: bool) -> None:
+    def _check_silence(self, silent_s: float) -> None:
         if silent_s > self._silence_s:
-            raise CameraError(ProblemCode.STOPPED_SENDING if has_media else ProblemCode.NO_MEDIA)
+            raise CameraError(ProblemCode.STOPPED_SENDING if self.has_media else ProblemCode.NO_MEDIA)
 
     def _open(self) -> InputContainer:
         url = libav_address.address(self._source)
