@@ -11,17 +11,18 @@ from dataclasses import dataclass
 
 from alerts.bus import Bus
 from alerts.call_desk import BoxCommand, CallDesk
+from alerts.case_updates import CaseUpdateConsumer
 from alerts.contract import DeviceCondition
 from alerts.ledger import Ledger
 from alerts.open_bus import open_bus
 from alerts.places import Places
 from alerts.relay import Relay
 from analytics.sensor_desk import SensorDesk
+from console.alert_keeping import add_alert_keeping
+from console.registry_context import registry_of
 from console.role import RoleContext, run_role
 from console.settings import Settings
 from devices.model import DeviceKind
-from devices.secrets import open_secret_box
-from devices.sql_registry import open_registry
 from ingest import device_words
 from ingest.device_inbox import DeviceInbox
 from ingest.device_messages import BRIDGE_FILTERS, command_payload, command_topic
@@ -80,6 +81,7 @@ async def _start(context: RoleContext, parts: BridgeParts, ledger: Ledger, owner
     spawn("inbox", inbox.run)
     spawn("known-devices", devices.run, restart=Restart())
     spawn("calls", desk.run, restart=Restart())
+    spawn("case-updates", CaseUpdateConsumer(ledger, parts.bus, desk.moved).run, restart=Restart())
     spawn("relay", relay.run, restart=Restart())
     spawn("sensors", sensors.run, restart=Restart())
     spawn("device-states", states.run, restart=Restart())
@@ -113,13 +115,8 @@ async def _compose(context: RoleContext) -> AsyncIterator[None]:
     await bus.start()
     try:
         broker = target_from_settings(settings)
-        parts = BridgeParts(open_registry=lambda: _open_registry(settings), bus=bus, broker=broker)
-        async with add_bridge(context, parts):
+        parts = BridgeParts(open_registry=lambda: registry_of(settings), bus=bus, broker=broker)
+        async with add_bridge(context, parts), add_alert_keeping(context, bus):
             yield
     finally:
         await bus.stop()
-
-
-def _open_registry(settings: Settings) -> DeviceRegistry:
-    url = settings.database_url.get_secret_value() if settings.database_url else None
-    return open_registry(url, settings.data, open_secret_box(settings.key_file, settings.data))

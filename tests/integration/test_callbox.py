@@ -24,6 +24,7 @@ from alerts.contract import (
     DeviceStateV1,
 )
 from alerts.open_bus import open_bus
+from console.alert_keeping import add_alert_keeping
 from console.bridge import BridgeParts, add_bridge
 from console.role import RoleContext
 from console.settings import Settings
@@ -130,7 +131,7 @@ async def running_bridge(settings: Settings) -> AsyncIterator[RunningBridge]:
     parts = BridgeParts(
         open_registry=lambda: registry_at(settings.data), bus=bus, broker=target_from_settings(settings)
     )
-    async with add_bridge(context, parts):
+    async with add_bridge(context, parts), add_alert_keeping(context, bus):
         running = asyncio.create_task(service.run())
         try:
             yield RunningBridge(health, bus, settings)
