@@ -12,11 +12,13 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 
+from tests.servers.hostile_rtsp import HostileRtsp
 from tests.servers.kafka import Kafka
 from tests.servers.minio import MinioServer
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.postgres import Postgres
 from tests.servers.process import ServerProcess
+from tests.servers.rtsp import RtspServer
 
 S_co = TypeVar("S_co", bound=ServerProcess, covariant=True)
 
@@ -51,6 +53,18 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def rtsp_server() -> Iterator[RtspServer]:
+    with RtspServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def hostile_rtsp() -> Iterator[HostileRtsp]:
+    with HostileRtsp() as server:
+        yield server
+
+
 def _factory(kind: type[S_co]) -> Iterator[Factory[S_co]]:
     with contextlib.ExitStack() as made:
 
@@ -80,3 +94,8 @@ def own_mosquitto() -> Iterator[Factory[Mosquitto]]:
 @pytest.fixture
 def own_postgres() -> Iterator[Factory[Postgres]]:
     yield from _factory(Postgres)
+
+
+@pytest.fixture
+def own_rtsp_server() -> Iterator[Factory[RtspServer]]:
+    yield from _factory(RtspServer)
