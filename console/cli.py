@@ -6,8 +6,16 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
-from console import settings_command
+from console import (
+    callbox_commands,
+    camera_commands,
+    import_command,
+    sensor_commands,
+    settings_command,
+    site_commands,
+)
 from console.settings import Settings
 from runtime.errors import SharpEyesError
 from runtime.language import say
@@ -44,6 +52,11 @@ def load(
 
 
 app.command("settings")(settings_command.settings)
+app.add_typer(site_commands.app, name="site")
+app.add_typer(camera_commands.app, name="camera")
+app.add_typer(callbox_commands.app, name="callbox")
+app.add_typer(sensor_commands.app, name="sensor")
+app.command("import")(import_command.import_csv)
 
 
 def read_settings(data: Path | None, config: Path | None) -> Effective[Settings]:
@@ -62,6 +75,6 @@ def main() -> None:
         app()
     except SharpEyesError as error:
         Console(stderr=True).print(
-            f"[red]{say(zh='错误', en='Error')}[/red]", mask_url_login(str(error)), soft_wrap=True
+            f"[red]{say(zh='错误', en='Error')}[/red]", escape(mask_url_login(str(error))), soft_wrap=True
         )
         sys.exit(2)

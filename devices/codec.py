@@ -35,7 +35,7 @@ def _same(value: T) -> T:
 def wrong_type(path: str, value: object, zh: str, en: str) -> FieldError:
     """The error for a value of another type than `zh`/`en` name."""
     found = shown(value) if isinstance(value, str) else type(value).__name__
-    return FieldError(path, say(zh=f"须为{zh},而不是 {found}", en=f"must be {en}, not {found}"))
+    return FieldError(path, say(zh=f"须为{zh}，而不是 {found}", en=f"must be {en}, not {found}"))
 
 
 def _read_text(value: object, path: str) -> str:
@@ -101,7 +101,7 @@ def listed(inner: Codec[T], most: int) -> Codec[tuple[T, ...]]:
             raise FieldError(
                 path,
                 say(
-                    zh=f"有 {len(value)} 项;最多 {most} 项", en=f"has {len(value)} entries; at most {most} are allowed"
+                    zh=f"有 {len(value)} 项；最多 {most} 项", en=f"has {len(value)} entries; at most {most} are allowed"
                 ),
             )
         return tuple(inner.read(item, f"{path}[{index}]") for index, item in enumerate(value))
@@ -161,7 +161,7 @@ def _refuse_unknown(value: Mapping[Any, Any], table: Mapping[str, object], path:
             raise FieldError(
                 path,
                 say(
-                    zh=f"不认识的项 {shown(name)};可用的有 {'、'.join(table)}",
+                    zh=f"不认识的项 {shown(name)}；可用的有 {'、'.join(table)}",
                     en=f"unknown key {shown(name)}; known are {', '.join(table)}",
                 ),
             )

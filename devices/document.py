@@ -71,7 +71,7 @@ def _read_point(value: object, path: str) -> Point:
 def _read_minute(value: object, path: str) -> int:
     match = _TIME_OF_DAY.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise wrong_type(path, value, '时刻,例如 "22:00"', 'a time of day such as "22:00"')
+        raise wrong_type(path, value, '时刻，例如 "22:00"', 'a time of day such as "22:00"')
     return int(match[1]) * 60 + int(match[2]) if match[1] else 24 * 60
 
 

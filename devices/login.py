@@ -26,7 +26,7 @@ def split_login(url: str, path: str = "url") -> tuple[str, Credentials | None]:
         raise FieldError(
             path,
             say(
-                zh="地址的路径中有 @。如果它属于密码,请把密码里的 / 写成 %2F;否则请把 @ 写成 %40",
+                zh="地址的路径中有 @。如果它属于密码，请把密码里的 / 写成 %2F；否则请把 @ 写成 %40",
                 en="there is an @ in the URL's path. If it ends a password, write each / in the password as %2F; "
                 "otherwise write the @ as %40",
             ),
@@ -69,3 +69,17 @@ def shown_url(url: str) -> str:
 def holds_password(url: str) -> bool:
     """Whether path or query carry a password parameter, so that the URL itself has to be kept secret."""
     return _PASSWORD_PARAMETER.search(url) is not None
+
+
+def one_login(*found: Credentials | None) -> Credentials | None:
+    """The login that several places agree on, or None; FieldError when two of them differ."""
+    logins = [login for login in found if login is not None]
+    if any(login != logins[0] for login in logins):
+        raise FieldError(
+            "username",
+            say(
+                zh="主码流、子码流和用户名给出了不同的登录信息；一台摄像头只能有一个",
+                en="main URL, sub URL and user name give different logins; a camera has one",
+            ),
+        )
+    return logins[0] if logins else None

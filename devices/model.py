@@ -112,7 +112,7 @@ class Credentials:
 
 def _bounds_of_login() -> str:
     return say(
-        zh=f"用户名须为 1 至 {MAX_LOGIN_CHARS} 个可显示的字符,密码不超过 {MAX_LOGIN_CHARS} 个",
+        zh=f"用户名须为 1 至 {MAX_LOGIN_CHARS} 个可显示的字符，密码不超过 {MAX_LOGIN_CHARS} 个",
         en=f"a user name has 1 to {MAX_LOGIN_CHARS} printable characters, a password at most {MAX_LOGIN_CHARS}",
     )
 

@@ -4,10 +4,10 @@ Calls block on the database; asyncio code runs them in a thread. They raise `Not
 `InvalidInputError`, and `UnavailableError` when the database is away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from devices.model import CallBox, Camera, Sensor, Site
+from devices.model import CallBox, Camera, DeviceKind, Sensor, Site
 
 Device = Camera | CallBox | Sensor
 
@@ -39,6 +39,9 @@ class Registry(Protocol):
     def sensor(self, sensor_id: str) -> Sensor: ...
     def sensors(self) -> Sequence[Sensor]: ...
     def remove_sensor(self, sensor_id: str) -> None: ...
+
+    def device_kinds(self) -> Mapping[str, DeviceKind]:
+        """The id and kind of every device; reads no secret."""
 
     def put_all(self, records: Sequence[Site | Device]) -> None:
         """Insert or replace all of them in one transaction, or none."""

@@ -93,7 +93,7 @@ def _refuse_other_kinds(connection: Connection, rows: Sequence[Mapping[str, Any]
             if found.kind != kinds[found.device_id]:
                 raise ConflictError(
                     say(
-                        zh=f"编号 {found.device_id} 已被一个 {found.kind} 使用;设备编号在所有种类中不得重复",
+                        zh=f"编号 {found.device_id} 已被一个 {found.kind} 使用；设备编号在所有种类中不得重复",
                         en=f"the id {found.device_id} belongs to a {found.kind}; no two devices share an id",
                     )
                 )
@@ -139,7 +139,7 @@ def refuse_if_used(connection: Connection, site_id: str) -> None:
         more = len(users) - NAMED_IN_CONFLICT
         raise ConflictError(
             say(
-                zh=f"站点 {site_id} 下还有 {named}{f' 等共 {len(users)} 项' if more > 0 else ''};请先移走或删除它们",
+                zh=f"站点 {site_id} 下还有 {named}{f' 等共 {len(users)} 项' if more > 0 else ''}；请先移走或删除它们",
                 en=f"site {site_id} still has {named}{f' and {more} more' if more > 0 else ''}; "
                 "move or remove them first",
             )

@@ -77,7 +77,7 @@ class Line:
         check_fraction_point(self.end, "end")
         if self.start == self.end:
             raise FieldError(
-                "end", say(zh="起点和终点相同,构不成线", en="is the same point as start; a line needs two")
+                "end", say(zh="起点和终点相同，构不成线", en="is the same point as start; a line needs two")
             )
 
 

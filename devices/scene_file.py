@@ -49,9 +49,9 @@ def load_scene_file(path: Path) -> Scene:
         return load_scene(content.decode("utf-8-sig"))
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise InvalidInputError(say(zh=f"{path}:无法读取:{reason}", en=f"{path}: cannot be read: {reason}")) from None
+        raise InvalidInputError(say(zh=f"{path}：无法读取：{reason}", en=f"{path}: cannot be read: {reason}")) from None
     except UnicodeDecodeError:
-        raise InvalidInputError(say(zh=f"{path}:不是 UTF-8 文本", en=f"{path}: is not UTF-8 text")) from None
+        raise InvalidInputError(say(zh=f"{path}：不是 UTF-8 文本", en=f"{path}: is not UTF-8 text")) from None
     except FieldError as error:
         raise InvalidInputError(f"{path}: {error}") from None
 

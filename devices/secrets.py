@@ -42,8 +42,8 @@ class SecretBox:
         except InvalidToken:
             raise ConfigurationError(
                 say(
-                    zh=f"{owner} 的密码不是用 {self._source} 中的密钥加密的。请恢复原来的密钥文件,"
-                    "或把原密钥作为新的一行加到该文件末尾,或重新登记该设备的密码",
+                    zh=f"{owner} 的密码不是用 {self._source} 中的密钥加密的。请恢复原来的密钥文件，"
+                    "或把原密钥作为新的一行加到该文件末尾，或重新登记该设备的密码",
                     en=f"the login of {owner} was not encrypted with a key of {self._source}. Put the old key file "
                     "back, or add the old key as another line at its end, or register the device's login again",
                 )
@@ -74,7 +74,7 @@ def _create_key_file(path: Path) -> None:
     except FileExistsError:
         if not path.exists():
             raise _unusable(
-                path, say(zh=f"{draft} 挡在路上;请删除它", en=f"{draft} is in the way; delete it")
+                path, say(zh=f"{draft} 挡在路上；请删除它", en=f"{draft} is in the way; delete it")
             ) from None
     except OSError as error:
         raise _unusable(path, error.strerror or type(error).__name__) from None
@@ -104,10 +104,10 @@ def _read_keys(path: Path) -> MultiFernet:
 def _how_to_make(path: Path) -> str:
     command = f"openssl rand -base64 32 | tr '+/' '-_' > {path}"
     return say(
-        zh=f"须存在并且每行是一个 32 字节的 base64 密钥;可用此命令生成:{command}",
+        zh=f"须存在并且每行是一个 32 字节的 base64 密钥；可用此命令生成：{command}",
         en=f"it must exist and hold one base64 key of 32 bytes a line; make one with: {command}",
     )
 
 
 def _unusable(path: Path, reason: str) -> ConfigurationError:
-    return ConfigurationError(say(zh=f"key_file:密钥文件 {path} 不能用:{reason}", en=f"key_file: {path}: {reason}"))
+    return ConfigurationError(say(zh=f"key_file：密钥文件 {path} 不能用：{reason}", en=f"key_file: {path}: {reason}"))

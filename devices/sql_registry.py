@@ -5,7 +5,7 @@ either database wait for each other and each sees the whole tree. Raises what th
 `ConfigurationError`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -114,6 +114,11 @@ class SqlRegistry:
 
     def remove_sensor(self, sensor_id: str) -> None:
         self._remove(DeviceKind.SENSOR, sensor_id)
+
+    def device_kinds(self) -> Mapping[str, DeviceKind]:
+        with self._reading() as connection:
+            rows = connection.execute(select(devices.c.device_id, devices.c.kind).order_by(devices.c.device_id))
+            return {row.device_id: DeviceKind(row.kind) for row in rows}
 
     def put_all(self, records: Sequence[Site | Device]) -> None:
         """As the port says; a FieldError's path begins with the index of the record at fault: `[3].site_id`."""

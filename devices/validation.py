@@ -63,7 +63,7 @@ def check_id(value: str, path: str) -> None:
         raise FieldError(
             path,
             say(
-                zh=f"{shown(value)} 不能用作编号;请用 1 至 64 个 A-Z a-z 0-9 - _,以字母或数字开头",
+                zh=f"{shown(value)} 不能用作编号；请用 1 至 64 个 A-Z a-z 0-9 - _，以字母或数字开头",
                 en=f"{shown(value)} is not an id; use 1 to 64 of A-Z a-z 0-9 - _, first a letter or digit",
             ),
         )
@@ -87,7 +87,7 @@ def check_metric(value: str, path: str) -> None:
         raise FieldError(
             path,
             say(
-                zh=f"{shown(value)} 不是指标名;请用小写字母、数字和 _,例如 water_level",
+                zh=f"{shown(value)} 不是指标名；请用小写字母、数字和 _，例如 water_level",
                 en=f"{shown(value)} is not a metric; use a-z 0-9 _, such as water_level",
             ),
         )
@@ -95,7 +95,9 @@ def check_metric(value: str, path: str) -> None:
 
 def check_number(value: float, path: str, low: float, high: float, *, above: bool = False) -> None:
     """Raise FieldError unless low <= value <= high (low < value when `above`); NaN and infinities never pass."""
-    if math.isfinite(value) and low <= value <= high and not (above and value == low):
+    if not math.isfinite(value):
+        raise FieldError(path, say(zh="须为有限的数字", en="must be a finite number"))
+    if low <= value <= high and not (above and value == low):
         return
     floor = say(
         zh=f"大于 {low:g}" if above else f"不小于 {low:g}", en=f"above {low:g}" if above else f"at least {low:g}"
@@ -103,7 +105,7 @@ def check_number(value: float, path: str, low: float, high: float, *, above: boo
     raise FieldError(
         path,
         say(
-            zh=f"{value:g} 超出范围;须{floor}且不大于 {high:g}",
+            zh=f"{value:g} 超出范围；须{floor}且不大于 {high:g}",
             en=f"{value:g} is out of range; it must be {floor} and at most {high:g}",
         ),
     )
@@ -115,7 +117,7 @@ def check_count(items: Collection[object], path: str, low: int, high: int) -> No
         raise FieldError(
             path,
             say(
-                zh=f"有 {len(items)} 项;须为 {low} 至 {high} 项",
+                zh=f"有 {len(items)} 项；须为 {low} 至 {high} 项",
                 en=f"has {len(items)} entries; {low} to {high} are allowed",
             ),
         )
@@ -129,7 +131,7 @@ def check_unique(names: Sequence[str], path: str) -> None:
             raise FieldError(
                 f"{path}[{index}].name",
                 say(
-                    zh=f"名称 {shown(name)} 已用过;名称不得重复",
+                    zh=f"名称 {shown(name)} 已用过；名称不得重复",
                     en=f"the name {shown(name)} is taken; names must differ",
                 ),
             )
@@ -152,7 +154,7 @@ def check_polygon(points: Sequence[tuple[float, float]], path: str, max_points: 
         raise FieldError(
             path,
             say(
-                zh="各点没有围出面积;请沿区域边缘依次给出各点",
+                zh="各点没有围出面积；请沿区域边缘依次给出各点",
                 en="the points enclose no area; give the corners in order around the zone",
             ),
         )
@@ -166,7 +168,7 @@ def check_timezone(value: str, path: str) -> None:
         raise FieldError(
             path,
             say(
-                zh=f"没有时区 {shown(value)};请写 Asia/Shanghai 这样的名称",
+                zh=f"没有时区 {shown(value)}；请写 Asia/Shanghai 这样的名称",
                 en=f"there is no time zone {shown(value)}; write a name such as Asia/Shanghai",
             ),
         ) from None
@@ -185,24 +187,24 @@ def check_stream_url(value: str, path: str) -> None:
 def _stream_url_problem(value: str) -> str | None:
     if len(value) > MAX_URL_CHARS or not value.isprintable() or " " in value:
         return say(
-            zh=f"地址须少于 {MAX_URL_CHARS} 个字符,不含空格和控制字符",
+            zh=f"地址须少于 {MAX_URL_CHARS} 个字符，不含空格和控制字符",
             en=f"the URL must be at most {MAX_URL_CHARS} characters without spaces or control characters",
         )
     scheme, separator, rest = value.partition("://")
     if not separator or scheme.lower() not in {"rtsp", "rtsps"}:
         return say(
-            zh="须以 rtsp:// 或 rtsps:// 开头,例如 rtsp://192.168.1.64/Streaming/Channels/101",
+            zh="须以 rtsp:// 或 rtsps:// 开头，例如 rtsp://192.168.1.64/Streaming/Channels/101",
             en="must begin with rtsp:// or rtsps://, for example rtsp://192.168.1.64/Streaming/Channels/101",
         )
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if "@" in authority:
         return say(
-            zh="地址中不得有用户名和密码;请另外给出",
+            zh="地址中不得有用户名和密码；请另外给出",
             en="the URL must not hold a login; give user name and password separately",
         )
     if not _names_host(authority):
         return say(
-            zh="地址中的主机或端口不对;密码里的 / ? # 须写成 %2F %3F %23",
+            zh="地址中的主机或端口不对；密码里的 / ? # 须写成 %2F %3F %23",
             en="the host or port of the URL is wrong; in a password write / ? # as %2F %3F %23",
         )
     return None
