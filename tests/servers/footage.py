@@ -1,7 +1,8 @@
 """The streams that the tests' cameras send, made once from real footage and kept in the cache folder.
 
 Source: OpenCV's vtest.avi (a fixed outdoor camera with pedestrians, PETS 2009), from SHARPEYES_TEST_FOOTAGE, an
-installed `opencv-doc`, or that Debian package downloaded and unpacked. Blocks while ffmpeg runs; raises MissingServerError.
+installed `opencv-doc`, or that Debian package downloaded and unpacked.
+Blocks while ffmpeg runs; raises MissingServerError.
 """
 
 import fcntl
