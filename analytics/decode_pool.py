@@ -1,0 +1,111 @@
+"""Decode threads for all cameras of a worker, one a core: each steps the camera whose turn it is by its decode policy.
+
+In: packets that wait in the rings, looked for every TICK_S. Out: frames to the inference pool. A camera that looks
+back waits while its frames do; a live one goes on and loses the older frame. A policy that raises is logged and rests.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from analytics.inference_pool import InferencePool
+from ingest.camera_errors import Problem
+from ingest.decode_policy import FramePolicy, Mode
+from runtime.clock import Clock
+from runtime.log import get_logger
+
+TICK_S = 0.04
+"""How often the rings are looked into while nothing waits: one packet of a 25 fps stream."""
+
+REST_S = 5.0
+"""A camera whose policy failed unexpectedly is left alone this long."""
+
+STOP_S = 2.0
+
+_log = get_logger(__name__)
+
+OnProblem = Callable[[Problem | None], None]
+
+
+@dataclass(slots=True, eq=False)
+class _Turn:
+    camera_id: str
+    policy: FramePolicy
+    on_problem: OnProblem
+    is_taken: bool = False
+    is_closed: bool = False
+    rests_until_s: float = 0.0
+    problem: Problem | None = None
+
+
+class DecodePool:
+    """See the module. `on_problem` is called in a decode thread, on changes only."""
+
+    def __init__(self, threads: int, inference: InferencePool, clock: Clock) -> None:
+        self._inference = inference
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._turns: deque[_Turn] = deque()
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"decode-{number}", daemon=True) for number in range(threads)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End the threads after the step each is at."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(STOP_S)
+
+    def add(self, camera_id: str, policy: FramePolicy, on_problem: OnProblem) -> None:
+        with self._lock:
+            self._turns.append(_Turn(camera_id, policy, on_problem))
+
+    def remove(self, camera_id: str) -> None:
+        with self._lock:
+            for turn in [turn for turn in self._turns if turn.camera_id == camera_id]:
+                turn.is_closed = True
+                self._turns.remove(turn)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            turn = self._next()
+            if turn is None:
+                self._stopping.wait(TICK_S)
+                continue
+            try:
+                self._step(turn)
+            except Exception as error:  # noqa: BLE001 - supervision: one camera's fault costs that camera alone
+                _log.error("decoding of a camera failed, it rests", camera=turn.camera_id, exc_info=error)
+                turn.rests_until_s = self._clock.monotonic_s() + REST_S
+            turn.is_taken = False
+
+    def _next(self) -> _Turn | None:
+        """The next camera in the round that has work and is not with another thread."""
+        with self._lock:
+            for _ in range(len(self._turns)):
+                turn = self._turns[0]
+                self._turns.rotate(-1)
+                if not turn.is_taken and self._has_work(turn):
+                    turn.is_taken = True
+                    return turn
+        return None
+
+    def _has_work(self, turn: _Turn) -> bool:
+        if not turn.policy.waiting or turn.rests_until_s > self._clock.monotonic_s():
+            return False
+        return turn.policy.mode is Mode.ACTIVE or not self._inference.is_occupied(turn.camera_id)
+
+    def _step(self, turn: _Turn) -> None:
+        for frame, mode in turn.policy.step():
+            if not turn.is_closed:
+                self._inference.offer(turn.camera_id, frame, mode)
+        problem = turn.policy.problem
+        if (problem and problem.code) != (turn.problem and turn.problem.code):
+            turn.problem = problem
+            turn.on_problem(problem)

@@ -1,0 +1,144 @@
+"""Inference threads for all cameras of a worker, one a core: detect, track, rules, then `on_result` in the same thread.
+
+A mailbox a camera: the latest live frame wins and the loss is counted; looked-back frames wait in order, because
+nobody decodes further while they do (`is_occupied`). Cameras take turns; one camera's frames never run at once. A
+pipeline that raises is logged and costs that frame alone.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from analytics.camera_pipeline import CameraPipeline, FrameResult
+from ingest.decode_policy import Mode
+from ingest.packet import Frame, Stamp
+from runtime import metrics
+from runtime.clock import NS_PER_S, Clock
+from runtime.log import get_logger
+
+STOP_S = 2.0
+
+_log = get_logger(__name__)
+
+Work = tuple[Frame | Stamp, Mode]
+"""A frame to analyse, or a stamp that only lets time pass."""
+
+OnResult = Callable[[Frame | None, FrameResult], None]
+
+
+@dataclass(slots=True)
+class _Mailbox:
+    camera_id: str
+    pipeline: CameraPipeline
+    on_result: OnResult
+    pending: deque[Work] = field(default_factory=deque)
+    is_queued: bool = False
+    is_closed: bool = False
+
+
+class InferencePool:
+    """See the module. `offer` and `let_pass` may be called from any thread and never block."""
+
+    def __init__(self, threads: int, clock: Clock) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._mailboxes: dict[str, _Mailbox] = {}
+        self._turns: deque[_Mailbox] = deque()
+        self._is_stopping = False
+        self._threads = [
+            threading.Thread(target=self._run, name=f"inference-{number}", daemon=True) for number in range(threads)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End the threads after the frame each is at; what waits is dropped."""
+        with self._changed:
+            self._is_stopping = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(STOP_S)
+
+    def add(self, camera_id: str, pipeline: CameraPipeline, on_result: OnResult) -> None:
+        """Take frames of a camera from now on; `on_result` is called in an inference thread and must return soon."""
+        with self._changed:
+            self._mailboxes[camera_id] = _Mailbox(camera_id, pipeline, on_result)
+
+    def remove(self, camera_id: str) -> None:
+        """Forget the camera and the frames that wait."""
+        with self._changed:
+            mailbox = self._mailboxes.pop(camera_id, None)
+            if mailbox is not None:
+                mailbox.is_closed = True
+                mailbox.pending.clear()
+
+    def is_occupied(self, camera_id: str) -> bool:
+        """Whether frames of the camera still wait."""
+        mailbox = self._mailboxes.get(camera_id)
+        return mailbox is not None and bool(mailbox.pending)
+
+    def offer(self, camera_id: str, frame: Frame, mode: Mode) -> None:
+        """Leave a frame; a live one replaces the live one that still waits."""
+        with self._changed:
+            mailbox = self._mailboxes.get(camera_id)
+            if mailbox is None:
+                return
+            if mode is Mode.ACTIVE and mailbox.pending and mailbox.pending[-1][1] is Mode.ACTIVE:
+                mailbox.pending.pop()
+                metrics.frames_dropped.labels(camera_id).inc()
+            self._leave(mailbox, (frame, mode))
+
+    def let_pass(self, stamp: Stamp) -> None:
+        """No frame came up to `stamp.t_ns`: lets events end by time."""
+        with self._changed:
+            mailbox = self._mailboxes.get(stamp.camera_id)
+            if mailbox is not None and not mailbox.pending:
+                self._leave(mailbox, (stamp, Mode.WATCH))
+
+    def _leave(self, mailbox: _Mailbox, work: Work) -> None:
+        mailbox.pending.append(work)
+        self._queue(mailbox)
+
+    def _queue(self, mailbox: _Mailbox) -> None:
+        if not mailbox.is_queued:
+            mailbox.is_queued = True
+            self._turns.append(mailbox)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while (taken := self._take()) is not None:
+            mailbox, (what, mode) = taken
+            try:
+                self._analyse(mailbox, what, mode)
+            except Exception as error:  # noqa: BLE001 - supervision: one camera's fault costs that frame alone
+                _log.error("analysis of a frame failed", camera=mailbox.camera_id, exc_info=error)
+            with self._changed:
+                mailbox.is_queued = False
+                if mailbox.pending:
+                    self._queue(mailbox)
+
+    def _take(self) -> tuple[_Mailbox, Work] | None:
+        with self._changed:
+            while not self._is_stopping:
+                while self._turns:
+                    mailbox = self._turns.popleft()
+                    if mailbox.pending:
+                        return mailbox, mailbox.pending.popleft()
+                    mailbox.is_queued = False
+                self._changed.wait()
+            return None
+
+    def _analyse(self, mailbox: _Mailbox, what: Frame | Stamp, mode: Mode) -> None:
+        if isinstance(what, Stamp):
+            result, frame = mailbox.pipeline.pass_time(what), None
+        else:
+            result, frame = mailbox.pipeline.process(what, mode), what
+        if mailbox.is_closed:
+            return
+        mailbox.on_result(frame, result)
+        if frame is not None and result.is_detected:
+            metrics.frames_detected.labels(mailbox.camera_id).inc()
+            metrics.detect_latency.observe(max(0, self._clock.now_ns() - frame.stamp.t_ns) / NS_PER_S)
