@@ -82,7 +82,7 @@ class CallBoxMemory:
             raise ConfigurationError(
                 say(
                     zh=f"{self._path}:模拟呼叫盒的记录无法读取({error})。删除该文件即可重新开始",
-                    en=f"{self._path}: the simulated call box's memory is unreadable ({error}). Delete it to start anew",
+                    en=f"{self._path}: the simulated call box has an unreadable memory ({error}). Delete it",
                 )
             ) from None
 

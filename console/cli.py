@@ -9,11 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from console import (
+    bridge_command,
     callbox_commands,
     camera_commands,
     import_command,
     sensor_commands,
     settings_command,
+    simulate_commands,
     site_commands,
 )
 from console.settings import Settings
@@ -52,6 +54,8 @@ def load(
 
 
 app.command("settings")(settings_command.settings)
+app.command("bridge")(bridge_command.bridge)
+app.add_typer(simulate_commands.app, name="simulate")
 app.add_typer(site_commands.app, name="site")
 app.add_typer(camera_commands.app, name="camera")
 app.add_typer(callbox_commands.app, name="callbox")
