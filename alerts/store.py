@@ -18,10 +18,11 @@ from alerts.tables import alert_changes, alert_revisions, alert_sites, alerts, d
 from devices.model import Severity
 from runtime.clock import to_ns
 from runtime.errors import InvalidInputError, NotFoundError
-from runtime.sql import database_errors, migrate
+from runtime.sql import create_sql_engine, database_errors, migrate, sqlite_url
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "alembic_version_alerts"
+DATABASE_FILE = "sharpeyes.db"
 
 MAX_LIMIT = 1000
 """Alerts in one answer: about 1.5 MB."""
@@ -62,8 +63,19 @@ class StoredRevision:
     alert: AlertV1
 
 
+def open_alert_store(url: str | None, data: Path) -> "AlertStore":
+    """Open `url`, or `<data>/sharpeyes.db` when it is None, and bring its tables up to date."""
+    store = AlertStore(create_sql_engine(url if url is not None else sqlite_url(data / DATABASE_FILE)))
+    try:
+        store.migrate()
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
 class AlertStore:
-    """`AlertStore(engine)`; call `migrate` once at start."""
+    """On an engine whose tables are there, or after `migrate`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -72,6 +84,10 @@ class AlertStore:
     def migrate(self, target: str = "head") -> None:
         """Bring the tables to this version."""
         migrate(self._engine, MIGRATIONS, VERSION_TABLE, target)
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._engine.dispose()
 
     def save(self, revisions: Sequence[AlertV1]) -> int:
         """Store revisions that are not there yet, all or none; returns how many were new."""

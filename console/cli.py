@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from console import (
+    alerts_commands,
+    analyze_command,
     bridge_command,
     callbox_commands,
     camera_commands,
@@ -54,12 +56,14 @@ def load(
 
 
 app.command("settings")(settings_command.settings)
+app.command("analyze")(analyze_command.analyze)
 app.command("bridge")(bridge_command.bridge)
 app.add_typer(simulate_commands.app, name="simulate")
 app.add_typer(site_commands.app, name="site")
 app.add_typer(camera_commands.app, name="camera")
 app.add_typer(callbox_commands.app, name="callbox")
 app.add_typer(sensor_commands.app, name="sensor")
+app.add_typer(alerts_commands.app, name="alerts")
 app.command("import")(import_command.import_csv)
 
 

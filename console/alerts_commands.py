@@ -1,0 +1,282 @@
+"""`sharpeyes alerts list|show|watch|answer`, beside running roles: on the same data folder, or on Kafka and PostgreSQL.
+
+`list` and `show` read the alert store, `watch` follows the bus, `answer` publishes a case update on it. Each blocks
+until it is done; `watch` until Ctrl-C.
+"""
+
+import asyncio
+import contextlib
+import getpass
+import time
+from collections.abc import Iterator
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from ulid import ULID
+
+from alerts.bus import Bus, Received
+from alerts.call import STIMULUS_OF_CASE, move_of
+from alerts.call_revision import step_of
+from alerts.cloudevents import case_update_message
+from alerts.contract import TOPIC_ALERTS, AlertKind, AlertV1, CaseStatus, CaseUpdateV1
+from alerts.lifecycle import TABLE
+from alerts.open_bus import open_bus
+from alerts.store import AlertFilter, AlertStore, open_alert_store
+from console.alert_options import (
+    AlertIdArgument,
+    Device,
+    Kind,
+    SeverityOption,
+    Site,
+    Status,
+    TextOption,
+    Wanted,
+    read_moment,
+)
+from console.alert_output import CASES, STATUSES, details, line, standard_output, table
+from console.record_output import note
+from console.registry_options import AsJson
+from console.role import prepare_data_folder
+from console.settings import Settings
+from runtime.backoff import Backoff
+from runtime.clock import utc
+from runtime.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
+from runtime.language import say
+
+ID_CHARS = 26
+SHOWN_EFFECT_S = 5.0
+"""How long `answer` waits to show what its answer did; the answer is safe on the bus before that."""
+
+POLL_S = 0.1
+
+app = typer.Typer(no_args_is_help=True, help=say(zh="告警:查询、跟踪、答复", en="Alerts: search, follow, answer"))
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(AlertV1)
+
+
+@app.command(
+    "list",
+    help=say(
+        zh="列出告警,新的在前。\n\n例:sharpeyes alerts list --status open --site town-1 --since 2h",
+        en="List alerts, newest first.\n\nExample: sharpeyes alerts list --status open --site town-1 --since 2h",
+    ),
+)
+def list_alerts(
+    context: typer.Context,
+    status: Status = None,
+    kind: Kind = None,
+    severity: SeverityOption = None,
+    device: Device = None,
+    site: Site = None,
+    text: TextOption = None,
+    since: Annotated[
+        str | None, typer.Option(help=say(zh="此时之后:30m、2h 或日期", en="After: 30m, 2h or a date"))
+    ] = None,
+    until: Annotated[str | None, typer.Option(help=say(zh="此时之前", en="Before"))] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help=say(zh="最多几条", en="At most so many"))] = 50,
+    cursor: Annotated[
+        str | None, typer.Option(metavar="ID", help=say(zh="从这条之后继续", en="Go on after this one"))
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    now_ns = time.time_ns()
+    wanted = Wanted(status, kind, severity, device, site, text)
+    stored = wanted.stored(read_moment(since, "--since", now_ns), read_moment(until, "--until", now_ns))
+    with _store(context) as store:
+        page = store.list(stored, limit, cursor)
+    if as_json:
+        typer.echo(_encoder.encode({"alerts": page.alerts, "next_cursor": page.next_cursor}).decode())
+        return
+    if not page.alerts:
+        note(say(zh="没有符合条件的告警", en="No alert matches"))
+        return
+    standard_output().print(table(page.alerts))
+    if page.next_cursor:
+        note(say(zh=f"还有更多:--cursor {page.next_cursor}", en=f"There are more: --cursor {page.next_cursor}"))
+
+
+@app.command(help=say(zh="显示一条告警及其经过", en="Show one alert and what happened to it"))
+def show(context: typer.Context, alert: AlertIdArgument, as_json: AsJson = False) -> None:
+    with _store(context) as store:
+        found = _find(store, alert)
+        history = store.history(found.alert_id)
+    if as_json:
+        typer.echo(_encoder.encode({"alert": found, "history": history}).decode())
+    else:
+        standard_output().print(details(found, history))
+
+
+@app.command(
+    help=say(
+        zh="实时显示告警的每一次变化,Ctrl-C 结束。\n\n例:sharpeyes alerts watch --severity critical",
+        en="Show alerts as they come, until Ctrl-C.\n\nExample: sharpeyes alerts watch --severity critical",
+    )
+)
+def watch(
+    context: typer.Context,
+    status: Status = None,
+    kind: Kind = None,
+    severity: SeverityOption = None,
+    device: Device = None,
+    site: Site = None,
+    text: TextOption = None,
+    as_json: AsJson = False,
+) -> None:
+    wanted = Wanted(status, kind, severity, device, site, text)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_watch(context.obj.values, wanted, as_json=as_json))
+
+
+@app.command(
+    help=say(
+        zh="以处置系统的身份答复一条告警。\n\n例:sharpeyes alerts answer 01KQ5Z accepted --by 王芳 --note 已电话联系",
+        en="Answer an alert as the case system does.\n\n"
+        "Example: sharpeyes alerts answer 01KQ5Z accepted --by 'Wang Fang' --note 'on the phone'",
+    )
+)
+def answer(
+    context: typer.Context,
+    alert: AlertIdArgument,
+    status: Annotated[CaseStatus, typer.Argument(help=say(zh="答复", en="The answer"))],
+    by: Annotated[str | None, typer.Option(help=say(zh="由谁", en="By whom"))] = None,
+    note_text: Annotated[str, typer.Option("--note", help=say(zh="备注", en="Note"))] = "",
+    case_id: Annotated[str, typer.Option(help=say(zh="工单号", en="Id of the case"))] = "",
+) -> None:
+    with _store(context) as store:
+        found = _find(store, alert)
+        _refuse_out_of_order(found, status)
+        update = _case_update(found.alert_id, status, by or getpass.getuser(), note_text, case_id)
+        asyncio.run(_publish(context.obj.values, update))
+        note(say(zh=f"已答复:{CASES[status]}", en=f"Answered: {CASES[status]}"))
+        effect = _effect(store, update)
+    if effect is not None:
+        standard_output().print(line(effect))
+    else:
+        note(
+            say(
+                zh="答复已送出;负责该告警的进程尚未处理,可用 alerts show 查看",
+                en="The answer is on its way; the alert's owner has not dealt with it yet, see alerts show",
+            )
+        )
+
+
+@contextlib.contextmanager
+def _store(context: typer.Context) -> Iterator[AlertStore]:
+    settings: Settings = context.obj.values
+    prepare_data_folder(settings.data)
+    url = settings.database_url.get_secret_value() if settings.database_url is not None else None
+    store = open_alert_store(url, settings.data)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _find(store: AlertStore, given: str) -> AlertV1:
+    """The one alert whose id begins with `given`."""
+    prefix = given.upper()
+    found = store.list(AlertFilter(id_prefix=prefix), limit=2).alerts
+    if not found or not prefix:
+        raise NotFoundError(
+            say(zh=f"没有编号以 {given!r} 开头的告警", en=f"there is no alert whose id begins with {given!r}")
+        )
+    if len(found) > 1:
+        raise InvalidInputError(
+            say(
+                zh=f"以 {given!r} 开头的告警不止一条,请多写几位编号",
+                en=f"more than one alert id begins with {given!r}: give more of it",
+            )
+        )
+    return found[0]
+
+
+def _refuse_out_of_order(alert: AlertV1, status: CaseStatus) -> None:
+    if alert.kind is AlertKind.CALL:
+        allowed = move_of(step_of(alert), STIMULUS_OF_CASE[status]) is not None
+    else:
+        allowed = (alert.status, status) in TABLE
+    if not allowed:
+        raise ConflictError(
+            say(
+                zh=f"该告警{STATUSES[alert.status]},不能再答复“{CASES[status]}”",
+                en=f"the alert is {STATUSES[alert.status]}: it cannot be {CASES[status]} any more",
+            )
+        )
+
+
+def _case_update(alert_id: str, status: CaseStatus, by: str, text: str, case_id: str) -> CaseUpdateV1:
+    """The update, checked against the bounds of the contract."""
+    update = {
+        "update_id": str(ULID()),
+        "alert_id": alert_id,
+        "status": status,
+        "at": utc(time.time_ns()),
+        "by": by,
+        "note": text,
+        "case_id": case_id,
+    }
+    try:
+        return msgspec.convert(update, CaseUpdateV1)
+    except msgspec.ValidationError as error:
+        raise InvalidInputError(say(zh=f"答复无法送出:{error}", en=f"the answer cannot be sent: {error}")) from None
+
+
+async def _publish(settings: Settings, update: CaseUpdateV1) -> None:
+    bus = open_bus(settings, settings.data)
+    await bus.start()
+    try:
+        await bus.publish([case_update_message(update, "command-line")])
+    finally:
+        await bus.stop()
+
+
+def _effect(store: AlertStore, update: CaseUpdateV1) -> AlertV1 | None:
+    """The revision that the answer made, if it comes soon."""
+    deadline_s = time.monotonic() + SHOWN_EFFECT_S
+    while time.monotonic() < deadline_s:
+        for revision in reversed(store.history(update.alert_id)):
+            if revision.case is not None and revision.case.at == update.at:
+                return revision
+        time.sleep(POLL_S)
+    return None
+
+
+async def _watch(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
+    prepare_data_folder(settings.data)
+    output = standard_output()
+    bus = open_bus(settings, settings.data)
+    await bus.start()
+    backoff = Backoff(first_s=0.5, max_s=5.0)
+    try:
+        while True:
+            try:
+                await _follow(bus, wanted, output, as_json=as_json)
+            except UnavailableError as error:
+                note(say(zh=f"告警总线暂时不可用,正在重试:{error}", en=f"The bus is away, trying again: {error}"))
+                await asyncio.sleep(backoff.next_s())
+    finally:
+        await bus.stop()
+
+
+async def _follow(bus: Bus, wanted: Wanted, output: Console, *, as_json: bool) -> None:
+    async with bus.subscribe(TOPIC_ALERTS, f"sharpeyes.watch.{ULID()}", from_latest=True) as subscription:
+        note(say(zh="等待告警,Ctrl-C 结束", en="Waiting for alerts, Ctrl-C ends"))
+        while True:
+            for received in await subscription.receive():
+                _print(received, wanted, output, as_json=as_json)
+
+
+def _print(received: Received, wanted: Wanted, output: Console, *, as_json: bool) -> None:
+    try:
+        alert = _decoder.decode(received.message.value)
+    except msgspec.MsgspecError:
+        return  # the alert store dead-letters it
+    if not wanted.matches(alert):
+        return
+    if as_json:
+        typer.echo(_encoder.encode(alert).decode())
+    else:
+        output.print(line(alert))
