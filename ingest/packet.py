@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import av
 import numpy as np
 from numpy.typing import NDArray
+
+from ingest.scaling import scaled_bgr
 
 
 class Codec(StrEnum):
@@ -77,9 +78,7 @@ class Frame:
 
     def bgr(self, width_px: int, height_px: int) -> NDArray[np.uint8]:
         """The picture scaled to (height_px, width_px, 3) uint8 BGR, fast bilinear."""
-        scaled: Any = self.raw.reformat(width=width_px, height=height_px, format="bgr24", interpolation="FAST_BILINEAR")
-        image: NDArray[np.uint8] = scaled.to_ndarray()
-        return image
+        return scaled_bgr(self.raw, width_px, height_px)
 
 
 @dataclass(frozen=True, slots=True)
