@@ -6,7 +6,7 @@ device that is not registered, `UnavailableError` when the registry was never re
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -104,12 +104,13 @@ def _read_copy(registry: PlaceRegistry, known: _Copy) -> _Copy:
     boxes = {
         box.callbox_id: Place(box.callbox_id, DeviceKind.CALLBOX, box.name, path)
         for box in registry.callboxes()
-        if (path := _path(sites, box.site_id))
+        if (path := site_path(sites, box.site_id))
     }
     return _Copy(revision, boxes)
 
 
-def _path(sites: dict[str, Site], site_id: str) -> tuple[SiteRef, ...]:
+def site_path(sites: Mapping[str, Site], site_id: str) -> tuple[SiteRef, ...]:
+    """The sites from the root of the grid tree down to this one; empty when it is unknown."""
     path: list[SiteRef] = []
     site = sites.get(site_id)
     while site is not None and len(path) <= len(sites):  # a loop in the tree would not end otherwise

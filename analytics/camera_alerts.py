@@ -5,7 +5,7 @@ Runs on the loop. In: events with their frame's snapshot, stored and lost clips.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Protocol
 
 from alerts.contract import (
@@ -98,13 +98,10 @@ class CameraAlerts:
         _log.warning("clip lost", clip=clip_id, alerts=alert_ids, reason=reason)
         await self._ledger.apply(lambda txn: _settle_clips(txn, alert_ids, ClipState.LOST, None))
 
-    async def give_up_clips_not_in(self, spooled_alert_ids: Collection[str]) -> None:
-        """After a restart: alerts that wait for a clip of which the spool knows nothing will never get one."""
+    async def pending_clips(self) -> frozenset[str]:
+        """The alerts that wait for their clip."""
         unfinished = await self._ledger.apply(lambda txn: txn.unfinished())
-        waiting = [alert.alert_id for alert in unfinished if alert.clip_state is ClipState.PENDING]
-        lost = tuple(alert_id for alert_id in waiting if alert_id not in spooled_alert_ids)
-        if lost:
-            await self.clip_lost("none", lost, "the process ended before the clip was begun")
+        return frozenset(alert.alert_id for alert in unfinished if alert.clip_state is ClipState.PENDING)
 
     def _remember(self, event: Event, clip_id: str) -> None:
         while len(self._clip_of) >= MAX_GOING_ON:

@@ -1,12 +1,16 @@
 """The cameras a worker watches, kept equal to the registry's: polled, so that one registered on site appears at once.
 
-One task on the loop; reads the registry in a thread. A registry that is away changes nothing: what is known goes on.
+One task on the loop; opens and reads the registry in a thread. A registry that is away is waited for at the start and
+changes nothing later: what is known goes on.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import Protocol
 
-from devices.model import Camera
+from alerts.contract import SiteRef
+from alerts.places import site_path
+from devices.model import Camera, Site
 from devices.registry import Registry
 from runtime.clock import Clock
 from runtime.errors import UnavailableError
@@ -19,49 +23,68 @@ PART = "registry"
 _log = get_logger(__name__)
 
 
-class Roster:
-    """`start(camera)` and `stop(camera_id)` are called for each difference; a changed camera is stopped and started."""
+class Fleet(Protocol):
+    """Who watches the cameras. A changed camera is stopped and started."""
 
-    def __init__(
-        self,
-        registry: Registry,
-        clock: Clock,
-        health: Health,
-        *,
-        start: Callable[[Camera], Awaitable[None]],
-        stop: Callable[[str], Awaitable[None]],
-    ) -> None:
-        self._registry = registry
+    async def start(self, camera: Camera) -> None: ...
+    async def stop(self, camera_id: str) -> None: ...
+
+
+class Roster:
+    """`open_registry` blocks and may raise UnavailableError; it is called until it has succeeded once."""
+
+    def __init__(self, open_registry: Callable[[], Registry], clock: Clock, health: Health) -> None:
+        self._open_registry = open_registry
         self._clock = clock
         self._health = health
-        self._start = start
-        self._stop = stop
+        self._registry: Registry | None = None
         self._known: dict[str, Camera] = {}
+        self._sites: dict[str, Site] = {}
         self._revision = -1
+        self._listeners: list[Callable[[frozenset[str]], None]] = []
 
-    async def run(self) -> None:
+    def on_change(self, listener: Callable[[frozenset[str]], None]) -> None:
+        """Call `listener(camera ids)` after each change."""
+        self._listeners.append(listener)
+
+    def site_path(self, site_id: str) -> tuple[SiteRef, ...]:
+        """The sites from the root of the grid tree down to this one, as last read."""
+        return site_path(self._sites, site_id)
+
+    async def follow(self, fleet: Fleet) -> None:
         """Poll until cancelled."""
         while True:
             try:
-                await self._refresh()
+                await self._refresh(fleet)
                 self._health.well(PART, required=True)
             except UnavailableError as error:
                 self._health.unwell(PART, str(error), required=not self._known)
             await self._clock.sleep(POLL_S)
 
-    async def _refresh(self) -> None:
+    def close(self) -> None:
+        """Close the registry, if it was ever opened."""
+        if self._registry is not None:
+            self._registry.close()
+
+    async def _refresh(self, fleet: Fleet) -> None:
+        if self._registry is None:
+            self._registry = await asyncio.to_thread(self._open_registry)
         revision = await asyncio.to_thread(self._registry.revision)
         if revision == self._revision:
             return
+        sites = await asyncio.to_thread(self._registry.sites)
         cameras = await asyncio.to_thread(self._registry.cameras)
-        await self._become({camera.camera_id: camera for camera in cameras if camera.enabled})
+        self._sites = {site.site_id: site for site in sites}
+        await self._become({camera.camera_id: camera for camera in cameras if camera.enabled}, fleet)
         self._revision = revision
+        for listener in self._listeners:
+            listener(frozenset(self._known))
 
-    async def _become(self, wanted: dict[str, Camera]) -> None:
+    async def _become(self, wanted: dict[str, Camera], fleet: Fleet) -> None:
         for camera_id in [name for name, camera in self._known.items() if wanted.get(name) != camera]:
             del self._known[camera_id]
-            await self._stop(camera_id)
+            await fleet.stop(camera_id)
         for camera_id, camera in wanted.items():
             if camera_id not in self._known:
-                await self._start(camera)
+                await fleet.start(camera)
                 self._known[camera_id] = camera

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from alerts.contract import SiteRef
+from alerts.places import site_path
 from devices.model import CallBox, Sensor, Site
 from runtime.clock import Clock
 from runtime.errors import UnavailableError
@@ -45,12 +46,7 @@ class Known:
 
     def site_path(self, site_id: str) -> tuple[SiteRef, ...]:
         """The sites from the root of the grid tree down to this one."""
-        path: list[SiteRef] = []
-        site = self.sites.get(site_id)
-        while site is not None and len(path) <= len(self.sites):  # the registry refuses loops; never hang on one
-            path.append(SiteRef(site_id=site.site_id, name=site.name, level=site.level))
-            site = self.sites.get(site.parent_id) if site.parent_id else None
-        return tuple(reversed(path))
+        return site_path(self.sites, site_id)
 
 
 class KnownDevices:

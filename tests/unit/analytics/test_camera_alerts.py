@@ -139,12 +139,12 @@ async def test_a_camera_that_does_not_record_gets_alerts_without_a_clip(desk: De
     assert desk.recorder.started == []
 
 
-async def test_after_a_restart_a_clip_that_was_never_begun_is_called_lost(desk: Desk) -> None:
+async def test_a_lost_clip_is_said_so_and_no_longer_awaited(desk: Desk) -> None:
     lost = await desk.alerts.opened(camera(), event(1), frame(1))
     kept = await desk.alerts.opened(camera(), event(2), frame(2))
-    await desk.alerts.give_up_clips_not_in({kept})
+    await desk.alerts.clip_lost("clip-1", (lost,), "the disk was full")
     assert (await desk.alert(lost)).clip_state is ClipState.LOST
-    assert (await desk.alert(kept)).clip_state is ClipState.PENDING
+    assert await desk.alerts.pending_clips() == {kept}
 
 
 async def test_an_alert_goes_out_without_a_picture_when_the_spool_refuses_it(tmp_path: Path) -> None:

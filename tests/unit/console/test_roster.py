@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from console.roster import PART, POLL_S, Roster
-from devices.model import Camera, PlaceType, Purpose
+from devices.model import Camera, PlaceType, Purpose, Site, SiteLevel
 from runtime.clock import FakeClock
 from runtime.errors import UnavailableError
 from runtime.health import Health
@@ -40,6 +40,9 @@ class RegistryStub:
     def cameras(self) -> list[Camera]:
         return self.listed
 
+    def sites(self) -> list[Site]:
+        return [Site(site_id="village", name="Willow village", level=SiteLevel.VILLAGE)]
+
 
 class Watcher:
     def __init__(self) -> None:
@@ -55,8 +58,8 @@ class Watcher:
 @pytest.mark.parametrize("camera_goes_by", ["removal", "being disabled"])
 async def test_cameras_come_change_and_go_with_the_registry(camera_goes_by: str) -> None:
     registry, watcher, clock, health = RegistryStub(), Watcher(), FakeClock(), Health()
-    roster = Roster(registry, clock, health, start=watcher.start, stop=watcher.stop)  # type: ignore[arg-type]
-    task = asyncio.create_task(roster.run())
+    roster = Roster(lambda: registry, clock, health)  # type: ignore[arg-type,return-value]
+    task = asyncio.create_task(roster.follow(watcher))
 
     async def turn(seen: list[str]) -> None:
         async def is_seen() -> bool:
@@ -67,6 +70,7 @@ async def test_cameras_come_change_and_go_with_the_registry(camera_goes_by: str)
 
     registry.become(YARD)
     await turn(["+yard/Yard"])
+    assert [site.name for site in roster.site_path("village")] == ["Willow village"]
     registry.become(replace(YARD, name="Gate"))
     await turn(["+yard/Yard", "-yard", "+yard/Gate"])
     registry.away = True
@@ -81,8 +85,8 @@ async def test_cameras_come_change_and_go_with_the_registry(camera_goes_by: str)
 async def test_a_worker_without_a_registry_at_its_start_is_not_ready() -> None:
     registry, watcher, clock, health = RegistryStub(), Watcher(), FakeClock(), Health()
     registry.away = True
-    roster = Roster(registry, clock, health, start=watcher.start, stop=watcher.stop)  # type: ignore[arg-type]
-    task = asyncio.create_task(roster.run())
+    roster = Roster(lambda: registry, clock, health)  # type: ignore[arg-type,return-value]
+    task = asyncio.create_task(roster.follow(watcher))
     await eventually(lambda: PART in health.parts())
     assert not health.is_ready()
     task.cancel()
