@@ -2,11 +2,12 @@
 
 import typer
 
-from console.bridge import run_bridge
 from runtime.language import say
 
 
 def bridge(context: typer.Context) -> None:
+    from console.bridge import run_bridge  # only this command needs it, and it takes a second to import
+
     run_bridge(context.obj.values)
 
 
