@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from alerts.call import BoxKey, BoxStep
+from console import simulate_camera_command
 from console.callbox_memory import CallBoxMemory
 from console.settings import Settings
 from console.simulated_callbox import SimulatedCallBox, Word, press_and_wait
@@ -22,6 +23,7 @@ from runtime.errors import ConfigurationError, UnavailableError
 from runtime.language import say
 
 app = typer.Typer(no_args_is_help=True, help=say(zh="模拟设备,用于试用", en="Simulated devices, for trying out"))
+app.command("camera", help=simulate_camera_command.HELP)(simulate_camera_command.camera)
 
 _KEYS = {"g": BoxKey.CALL, "r": BoxKey.HANGUP, "u": BoxKey.UP, "d": BoxKey.DOWN}
 _QUIT = {"q", "\x03", "\x04"}
