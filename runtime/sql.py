@@ -42,7 +42,7 @@ def create_sql_engine(url: str) -> Engine:
     """An engine for `sqlite:///...` or `postgresql://...`; raises ConfigurationError for anything else."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ConfigurationError(
             "database_url: not a database URL; write postgresql://USER:PASSWORD@HOST:5432/NAME or sqlite:////path/file.db"
         ) from None

@@ -47,5 +47,7 @@ def _bookkeeping() -> list[sa.Column[int]]:
 def downgrade() -> None:
     """Drop everything the registry holds."""
     op.drop_table("devices")
+    # SQLite deletes the rows one by one before it drops a table, and a parent must not go before its child.
+    op.execute("UPDATE sites SET parent_id = NULL")
     op.drop_table("sites")
     op.drop_table("registry_state")
