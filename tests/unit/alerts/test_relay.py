@@ -1,0 +1,125 @@
+"""The relay: everything in the outbox reaches the bus in order, whatever the bus does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from alerts.bus import Message
+from alerts.contract import TOPIC_ALERTS
+from alerts.ledger import Ledger
+from alerts.ledger_txn import OutboxRow
+from alerts.relay import PART, Relay
+from runtime.clock import FakeClock
+from runtime.errors import UnavailableError
+from runtime.health import Health
+from tests.unit.alerts.examples import T0_NS, camera_alert
+from tests.unit.alerts.fakes import MemoryBus
+from tests.waiting import eventually
+
+
+class Around:
+    """A relay with its ledger and bus."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.bus = MemoryBus()
+        self.health = Health()
+        self.clock = FakeClock()
+        self.relay = Relay(ledger, self.bus, self.health, clock=self.clock)
+
+    async def queue(self, *values: str) -> None:
+        for value in values:
+            message = Message("t", "k", value.encode())
+            await self.ledger.apply(lambda txn, message=message: txn.publish(message))  # type: ignore[misc]
+
+    def values(self) -> list[str]:
+        return [message.value.decode() for message in self.bus.of("t")]
+
+    async def waiting(self) -> int:
+        return await self.ledger.apply(lambda txn: txn.waiting_count())
+
+
+@pytest.fixture
+async def around(tmp_path: Path) -> AsyncIterator[Around]:
+    async with Ledger(tmp_path / "l.db", "worker", FakeClock(T0_NS)) as ledger:
+        made = Around(ledger)
+        yield made
+
+
+@pytest.fixture
+async def running(around: Around) -> AsyncIterator[Around]:
+    task = asyncio.create_task(around.relay.run())
+    yield around
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def is_drained(around: Around) -> bool:
+    return await around.waiting() == 0
+
+
+async def test_what_is_queued_is_published_in_order_and_leaves_the_outbox(running: Around) -> None:
+    await running.queue(*"abcdef")
+    await eventually(lambda: is_drained(running))
+    assert "".join(running.values()) == "abcdef"
+
+
+async def test_a_bus_that_is_away_loses_nothing_and_shows_in_health(running: Around) -> None:
+    running.bus.is_away = True
+    await running.queue("a", "b")
+    await eventually(lambda: running.bus.refused >= 1)
+    await eventually(lambda: PART in running.health.parts())
+    assert running.health.parts()[PART].reason == "bus away"
+    assert await running.waiting() == 2
+    running.bus.is_away = False
+
+    def is_back() -> bool:
+        running.clock.advance(5)
+        return running.values() == ["a", "b"]
+
+    await eventually(is_back)
+    await eventually(lambda: running.health.parts()[PART].well)
+
+
+async def test_listeners_hear_of_alerts_with_id_and_revision_after_the_bus_has_them(running: Around) -> None:
+    heard: list[tuple[str | None, int | None]] = []
+
+    def listener(rows: Sequence[OutboxRow]) -> None:
+        assert len(running.bus.of(TOPIC_ALERTS)) == 1
+        heard.extend((row.alert_id, row.revision) for row in rows)
+
+    running.relay.on_published(listener)
+    alert = camera_alert()
+    await running.ledger.apply(lambda txn: txn.put(alert))
+    await eventually(lambda: heard == [(alert.alert_id, 1)])
+
+
+async def test_a_listener_that_fails_stops_neither_the_relay_nor_the_others(running: Around) -> None:
+    heard: list[int] = []
+
+    async def fails(rows: Sequence[OutboxRow]) -> None:
+        raise UnavailableError("no")
+
+    running.relay.on_published(fails)
+    running.relay.on_published(lambda rows: heard.append(len(rows)))
+    await running.queue("a")
+    await eventually(lambda: heard == [1])
+    await running.queue("b")
+    await eventually(lambda: heard == [1, 1])
+
+
+async def test_what_was_published_but_not_marked_before_a_crash_is_published_again(around: Around) -> None:
+    async def crash(rows: Sequence[OutboxRow]) -> None:
+        raise RuntimeError("killed here")
+
+    around.relay.on_published(crash)
+    await around.queue("a")
+    with pytest.raises(RuntimeError):
+        await around.relay.run()
+    again = Relay(around.ledger, around.bus, around.health)
+    task = asyncio.create_task(again.run())
+    await eventually(lambda: is_drained(around))
+    task.cancel()
+    assert around.values() == ["a", "a"]
