@@ -50,14 +50,15 @@ class RuleEngine:
         self._freed: list[Event] = []
         self._slots = TrackSlots(self._on_free)
         self._rules = [self._build(rule) for rule in scene.rules]
-        self._now_ns = 0
+        self._frame_ns = 0
 
     def update(self, tracks: Tracks) -> list[Event]:
-        """Take the tracks of the next frame. A frame older than the last one is left out."""
+        """Take the tracks of the next frame. A frame that is not newer than the last one is left out."""
         t_ns = tracks.detections.stamp.t_ns
         events = self._restart_if_clock_was_set(t_ns)
-        if t_ns <= self._now_ns:
+        if t_ns <= self._frame_ns:
             return events
+        self._frame_ns = t_ns
         events += self.tick(t_ns)
         seen = self._slots.see(tracks)
         events += self._take_freed()
@@ -68,11 +69,10 @@ class RuleEngine:
     def tick(self, now_ns: int) -> list[Event]:
         """Let time pass when no frames come: events of tracks unseen for the gap have ended.
 
-        `now_ns` must not run ahead of frames still to come, or their tracks are given up too early.
+        Frames older than `now_ns` may still come; an event that was going on in them then ends and starts again.
         """
-        self._now_ns = max(self._now_ns, now_ns)
-        events = [event for rule in self._rules for event in rule.tick(self._now_ns)]
-        self._slots.free_unseen_since(self._now_ns - self._forget_ns)
+        events = [event for rule in self._rules for event in rule.tick(now_ns)]
+        self._slots.free_unseen_since(now_ns - self._forget_ns)
         return events + self._take_freed()
 
     def end_all(self) -> list[Event]:
@@ -96,12 +96,12 @@ class RuleEngine:
         return ZoneRule(trigger, Stays(ZoneMask(zone), self._slots, self._gap_s))
 
     def _restart_if_clock_was_set(self, t_ns: int) -> list[Event]:
-        if t_ns > self._now_ns - CLOCK_STEP_BACK_NS:
+        if t_ns > self._frame_ns - CLOCK_STEP_BACK_NS:
             return []
         _log.warning("time went back, rules start anew", camera=self._camera_id)
         events = self.end_all()
         self._rules = [self._build(rule) for rule in self._scene.rules]
-        self._now_ns = 0
+        self._frame_ns = 0
         return events
 
     def _on_free(self, rows: Rows) -> None:

@@ -300,6 +300,13 @@ class TestTime:
         assert at_s(started(events)[0].start_ns) == pytest.approx(20.0)
 
 
+    def test_frames_older_than_a_tick_still_count(self) -> None:
+        rules = engine(zone_rule())
+        rules.update(tracks_at(10, {}))
+        rules.tick(START_NS + 20 * S)
+        assert at_s(started(rules.update(tracks_at(12, {1: INSIDE})))[0].start_ns) == 12
+
+
 class TestWantsFrames:
     def test_an_empty_scene_wants_none(self) -> None:
         assert not engine(zone_rule(), loitering(name="l"), line_rule(name="x")).wants_frames(START_NS)
