@@ -52,6 +52,7 @@ class MqttDevice:
     def publish(self, channel: str, payload: object, *, retain: bool = False) -> None:
         """Publish with QoS 1 and wait for the broker's PUBACK; bytes and text go as they are, all else as JSON."""
         raw = payload if isinstance(payload, bytes | str) else json.dumps(payload)
+        wait_until(self.client.is_connected, TIMEOUT_S, f"{self.device_id} to be connected")
         self.client.publish(f"{self.topic}/{channel}", raw, qos=1, retain=retain).wait_for_publish(TIMEOUT_S)
 
     def press(self, key: str, seq: int, boot: str = "boot-1") -> None:

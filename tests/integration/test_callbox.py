@@ -268,9 +268,8 @@ async def test_a_broker_killed_in_mid_call_costs_no_press_and_no_word(
             await answer(bridge.bus, opened, CaseStatus.ACCEPTED)
             await heard.alert(box_id, lambda alert: alert.change == "acknowledged", "answered, box or no box")
             await asyncio.to_thread(broker.start)
-            await asyncio.to_thread(
-                device.publish, "state", {"state": "ready"}, retain=True
-            )  # as boxes do on connecting
+            # as boxes do when they are back
+            await asyncio.to_thread(device.publish, "state", {"state": "ready"}, retain=True)
             await asyncio.to_thread(device.wait_for, "answered", HEAR_S)
             device.press("hangup", 2)
             await asyncio.to_thread(device.wait_for, "rate", HEAR_S)
