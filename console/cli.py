@@ -8,18 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from console import (
-    alerts_commands,
-    analyze_command,
-    bridge_command,
-    callbox_commands,
-    camera_commands,
-    import_command,
-    sensor_commands,
-    settings_command,
-    simulate_commands,
-    site_commands,
-)
+from console.lazy_commands import LazyCommands
 from console.settings import Settings
 from runtime.errors import SharpEyesError
 from runtime.language import say
@@ -28,6 +17,7 @@ from runtime.settings import Effective, load_settings
 
 app = typer.Typer(
     name="sharpeyes",
+    cls=LazyCommands,
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     help=say(
@@ -53,18 +43,6 @@ def load(
     """Load the settings once; subcommands take them from `context.obj`."""
     context.obj = read_settings(data, config)
     configure_logging(context.obj.values.log_level, context.obj.values.log_format)
-
-
-app.command("settings")(settings_command.settings)
-app.command("analyze")(analyze_command.analyze)
-app.command("bridge")(bridge_command.bridge)
-app.add_typer(simulate_commands.app, name="simulate")
-app.add_typer(site_commands.app, name="site")
-app.add_typer(camera_commands.app, name="camera")
-app.add_typer(callbox_commands.app, name="callbox")
-app.add_typer(sensor_commands.app, name="sensor")
-app.add_typer(alerts_commands.app, name="alerts")
-app.command("import")(import_command.import_csv)
 
 
 def read_settings(data: Path | None, config: Path | None) -> Effective[Settings]:
