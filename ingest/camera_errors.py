@@ -25,6 +25,7 @@ class ProblemCode(StrEnum):
     NOT_RTSP = "not_rtsp"
     SERVER_ERROR = "server_error"
     NO_ANSWER = "no_answer"
+    BAD_ANSWER = "bad_answer"
     NOT_VIDEO = "not_video"
     CODEC_UNSUPPORTED = "codec_unsupported"
     PARAMETER_SETS_MISSING = "parameter_sets_missing"
@@ -144,6 +145,12 @@ _WORDS: dict[ProblemCode, tuple[str, str, str, str]] = {
         "The connection stands, but the camera does not answer",
         "重启摄像头,并检查端口是否正确",
         "Restart the camera and check the port",
+    ),
+    ProblemCode.BAD_ANSWER: (
+        "摄像头的应答不合规范,无法理解",
+        "The camera's answers make no sense",
+        "检查 URL 的路径;重启摄像头或升级固件",
+        "Check the path of the URL; restart the camera or update its firmware",
     ),
     ProblemCode.NOT_VIDEO: (
         "这个地址没有视频",

@@ -7,8 +7,9 @@ In: a `StreamSource`. Out: the listener's calls, from the session's thread, whic
 import threading
 import time
 
+from ingest.arrival import Encoded
 from ingest.camera_errors import CameraError, ProblemCode
-from ingest.libav_source import Encoded, LibavSource
+from ingest.libav_source import LibavSource
 from ingest.packet import StreamInfo
 from ingest.session import SessionListener, StreamSource
 from runtime.log import get_logger
@@ -66,7 +67,7 @@ class LibavSession:
     def _hand_over(self, packet: Encoded, listener: SessionListener) -> None:
         if self._pace is not None and self._stopping.wait(self._pace.delay_s(packet.pts_90k)):
             return
-        listener.packet(packet.pts_90k, packet.is_key, packet.raw)
+        listener.packet(packet.pts_90k, packet.is_key, packet.raw, packet.age_s)
 
 
 class _Pace:

@@ -7,7 +7,6 @@ given back as None every READ_SLICE_S, so that whoever reads can stop. Raises `C
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 
 import av
@@ -15,6 +14,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from ingest import libav_address
+from ingest.arrival import Beginning, Encoded, Silence
 from ingest.camera_errors import CameraError, ProblemCode
 from ingest.nal_units import read_extradata, to_annex_b
 from ingest.packet import CAMERA_CODECS, Codec, StreamInfo
@@ -33,15 +33,6 @@ MAX_BROKEN_IN_A_ROW = 200
 """Packets in a row that are no NAL units (some seconds of video) end the session as garbage."""
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """One access unit as it came."""
-
-    pts_90k: int
-    is_key: bool
-    raw: bytes
-
-
 Item = StreamInfo | Encoded | None
 
 
@@ -55,7 +46,6 @@ class LibavSource:
         self._source = source
         self._open_timeout_s = open_timeout_s
         self._silence_s = silence_s
-        self._last_pts_90k = -1
         self._broken = 0
         self.has_media = False
 
@@ -65,6 +55,7 @@ class LibavSource:
         try:
             self._stream, self._codec = _pick_video(self._container)
             self._length_bytes, promised = self._promise()
+            self._beginning = Beginning(promised.nominal_fps)
             self._description = StreamDescription(promised)
         except BaseException:
             self._container.close()
@@ -78,50 +69,47 @@ class LibavSource:
 
     def items(self) -> Iterator[Item]:
         """Descriptions and packets until the end of a file; for a camera the end is a CameraError. None: a pause."""
-        opened_s = heard_s = time.monotonic()
+        opened_s = time.monotonic()
+        silence = Silence(self._silence_s)
         has_key = False
         for arrived in self._arrivals():
-            now_s = time.monotonic()
+            if not has_key and time.monotonic() - opened_s > KEY_FRAME_WAIT_S:
+                raise CameraError(ProblemCode.NO_KEY_FRAME if self._description.has_size else ProblemCode.GARBAGE)
             if arrived is None:
-                self._check_silence(now_s - heard_s)
+                silence.check(has_media=self.has_media)
                 yield None
                 continue
-            heard_s, self.has_media = now_s, True
+            silence.end()
+            self.has_media = True
             info = self._description.look_at(arrived.raw) if arrived.is_key else None
             if info is not None:
                 has_key = True
                 yield info
-            if has_key:
-                yield arrived
-            elif now_s - opened_s > KEY_FRAME_WAIT_S:
-                raise CameraError(ProblemCode.NO_KEY_FRAME)
-            else:
-                yield None
+            yield arrived if has_key else None
         if self._is_network:
             raise CameraError(ProblemCode.CLOSED_BY_CAMERA)
 
-    def _check_silence(self, silent_s: float) -> None:
-        if silent_s > self._silence_s:
-            raise CameraError(ProblemCode.STOPPED_SENDING if self.has_media else ProblemCode.NO_MEDIA)
-
     def _open(self) -> InputContainer:
         url = libav_address.address(self._source)
+        started_s = time.monotonic()
         options = libav_address.options(self._source, self._open_timeout_s)
         try:
             return av.open(url, options=options, timeout=(self._open_timeout_s, READ_SLICE_S))
         except (av.FFmpegError, OSError) as error:
             failure = error
-        raise self._opening_failed(failure)
+        raise self._opening_failed(failure, time.monotonic() - started_s)
 
-    def _opening_failed(self, failure: Exception) -> CameraError:
+    def _opening_failed(self, failure: Exception, took_s: float) -> CameraError:
         if not self._is_network:
             is_missing = isinstance(failure, FileNotFoundError | PermissionError)
             return CameraError(ProblemCode.NO_FILE if is_missing else ProblemCode.NOT_VIDEO)
         code = _known_code(failure, has_login=self._source.credentials is not None)
         if code is None:
             host, port = libav_address.host_and_port(self._source)
-            code = diagnose(host, port, DIAGNOSIS_S)
-        return CameraError(code or ProblemCode.NO_ANSWER)
+            code = diagnose(self._source.url, host, port, DIAGNOSIS_S)
+        if code is None:
+            code = ProblemCode.NO_ANSWER if took_s >= self._open_timeout_s else ProblemCode.BAD_ANSWER
+        return CameraError(code)
 
     def _promise(self) -> tuple[int | None, StreamInfo]:
         context = self._stream.codec_context
@@ -138,18 +126,33 @@ class LibavSource:
 
     def _arrivals(self) -> Iterator[Encoded | None]:
         while True:
+            asked_s = time.monotonic()
             try:
                 for packet in self._container.demux(self._stream):
+                    waited_s = time.monotonic() - asked_s
                     if packet.size:
-                        yield self._taken(packet)
+                        yield from self._timed(packet, waited_s)
+                    asked_s = time.monotonic()
+                yield from self._beginning.end()
                 return
             except (av.FFmpegError, OSError) as error:
                 code = _reading_failed(error)
+            yield from self._beginning.end()
             if code is not None:
                 raise CameraError(code)
             yield None
 
-    def _taken(self, packet: "av.Packet[VideoStream]") -> Encoded | None:
+    def _timed(self, packet: "av.Packet[VideoStream]", waited_s: float) -> Iterator[Encoded | None]:
+        """The packet, or those that can be told by now; None for one that is broken."""
+        raw = self._taken(packet)
+        if raw is None:
+            yield None
+            return
+        pts = packet.pts if packet.pts is not None else packet.dts
+        known = None if pts is None or packet.time_base is None else round(pts * packet.time_base * 90_000)
+        yield from self._beginning.take(known, packet.is_keyframe, raw, waited_s)
+
+    def _taken(self, packet: "av.Packet[VideoStream]") -> bytes | None:
         if packet.size > MAX_PACKET_BYTES:
             raise CameraError(ProblemCode.TOO_LARGE, f"{packet.size >> 20} MB")
         raw = bytes(packet)
@@ -162,14 +165,7 @@ class LibavSource:
                     raise CameraError(ProblemCode.GARBAGE) from None
                 return None
         self._broken = 0
-        return Encoded(self._pts_90k(packet), packet.is_keyframe, raw)
-
-    def _pts_90k(self, packet: "av.Packet[VideoStream]") -> int:
-        """libav leaves the first packet's time open (it is 0 then), and others after damage: one tick later."""
-        pts = packet.pts if packet.pts is not None else packet.dts
-        known = None if pts is None or packet.time_base is None else round(pts * packet.time_base * 90_000)
-        self._last_pts_90k = self._last_pts_90k + 1 if known is None else known
-        return self._last_pts_90k
+        return raw
 
 
 def _pick_video(container: InputContainer) -> tuple[VideoStream, Codec]:

@@ -7,8 +7,9 @@ Each packet is decoded on before the next is read, so a file runs as fast as the
 from collections.abc import Iterator
 from typing import Protocol
 
+from ingest.arrival import Encoded
 from ingest.decode_policy import Decoded
-from ingest.libav_source import Encoded, LibavSource
+from ingest.libav_source import LibavSource
 from ingest.packet import Packet, Stamp, StreamInfo
 from ingest.ring import PacketRing
 from ingest.session import StreamSource

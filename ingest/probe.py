@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from devices.model import Credentials, Transport
+from ingest.arrival import Encoded
 from ingest.camera_errors import CameraError, Problem, ProblemCode
 from ingest.decoder import decode_key_frame
-from ingest.libav_source import DIAGNOSIS_S, Encoded, LibavSource
+from ingest.libav_source import DIAGNOSIS_S, LibavSource
 from ingest.packet import Frame, Packet, Stamp, StreamInfo
 from ingest.session import StreamSource
 from ingest.snapshot import encode_jpeg

@@ -128,10 +128,10 @@ class _Intake:
         self._ring.begin_session(info)
         _log.info("stream", camera=self._camera_id, codec=info.codec.name, size=f"{info.width_px}x{info.height_px}")
 
-    def packet(self, pts_90k: int, is_key: bool, raw: bytes) -> None:
+    def packet(self, pts_90k: int, is_key: bool, raw: bytes, age_s: float = 0.0) -> None:
         if self._is_closed:
             return
-        stamp = Stamp(self._camera_id, self._seq, self._wall_time.stamp_ns(pts_90k))
+        stamp = Stamp(self._camera_id, self._seq, self._wall_time.stamp_ns(pts_90k, age_s))
         self._ring.append(Packet(stamp, pts_90k, is_key, raw))
         if self._seq == 0:
             self._on_loop(self.is_open.set)

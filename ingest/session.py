@@ -22,7 +22,10 @@ MAX_SIDE_PX = 8192
 MAX_EXTRADATA_BYTES = 64 << 10
 """Parameter sets take 30 to 300 bytes; with every scaling list in use a few kB."""
 
-KEY_FRAME_WAIT_S = 20.0
+MIN_SIDE_PX = 32
+"""Smaller pictures come from damaged parameter sets, not from cameras."""
+
+KEY_FRAME_WAIT_S = 12.0
 """Longer than the group of pictures of any usual camera setting (1 to 10 s)."""
 
 
@@ -44,8 +47,8 @@ class SessionListener(Protocol):
         `info.extradata` is in Annex B form, and the next packet is a key frame.
         """
 
-    def packet(self, pts_90k: int, is_key: bool, raw: bytes) -> None:
-        """One access unit in Annex B form, at most MAX_PACKET_BYTES."""
+    def packet(self, pts_90k: int, is_key: bool, raw: bytes, age_s: float = 0.0) -> None:
+        """One access unit in Annex B form, at most MAX_PACKET_BYTES, that reached this machine `age_s` ago."""
 
     def ended(self, error: CameraError | None) -> None:
         """The last call, exactly one: None when the stream came to its end (a file) or `stop` was called."""

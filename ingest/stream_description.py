@@ -8,7 +8,7 @@ from ingest.camera_errors import CameraError, ProblemCode
 from ingest.decoder import decode_key_frame
 from ingest.nal_units import has_all_parameter_sets, join_annex_b, nal_type, parameter_set_units
 from ingest.packet import CAMERA_CODECS, Codec, Packet, Stamp, StreamInfo
-from ingest.session import MAX_EXTRADATA_BYTES, MAX_PIXELS, MAX_SIDE_PX
+from ingest.session import MAX_EXTRADATA_BYTES, MAX_PIXELS, MAX_SIDE_PX, MIN_SIDE_PX
 
 _SEQUENCE_SETS = {Codec.H264: frozenset({7}), Codec.H265: frozenset({32, 33})}
 
@@ -21,6 +21,11 @@ class StreamDescription:
         self._sequence = self._sequence_sets(parameter_set_units(promised.codec, promised.extradata))
         self._is_told = False
         _check_size(promised)
+
+    @property
+    def has_size(self) -> bool:
+        """Whether anything so far has said how large the picture is."""
+        return self._promised.width_px > 0
 
     def look_at(self, key_frame: bytes) -> StreamInfo | None:
         """The description that holds from this key frame on, or None when it is still the one told before."""
@@ -42,7 +47,7 @@ class StreamDescription:
     def _tell(self, info: StreamInfo) -> StreamInfo | None:
         if self._is_told:
             return None
-        if not info.width_px or not info.height_px:
+        if min(info.width_px, info.height_px) < MIN_SIDE_PX:
             raise CameraError(ProblemCode.GARBAGE)
         self._is_told = True
         return info

@@ -30,8 +30,8 @@ SMALLEST_STEP_NS = 1_000
 
 
 class Timeline(Protocol):
-    def stamp_ns(self, pts_90k: int) -> int:
-        """UTC nanoseconds of a picture; called once for each packet, in order of arrival."""
+    def stamp_ns(self, pts_90k: int, age_s: float = 0.0) -> int:
+        """UTC nanoseconds of a picture that arrived `age_s` ago; called once for each packet, in order of arrival."""
 
 
 class HostTime:
@@ -66,9 +66,9 @@ class WallTime:
         """The next packet begins a new run: its time is that of its arrival."""
         self._anchor = None
 
-    def stamp_ns(self, pts_90k: int) -> int:
-        """UTC nanoseconds of the picture with `pts_90k` that has just arrived."""
-        host_ns = self._host.now_ns()
+    def stamp_ns(self, pts_90k: int, age_s: float = 0.0) -> int:
+        """UTC nanoseconds of the picture with `pts_90k` that arrived `age_s` ago."""
+        host_ns = self._host.now_ns() - round(age_s * NS_PER_S)
         if self._anchor is None or not -MAX_REORDER_90K < pts_90k - self._anchor[0] < MAX_STEP_90K:
             return self._advance(pts_90k, host_ns)
         step_90k = pts_90k - self._anchor[0]
@@ -92,7 +92,7 @@ class FileTime:
         self._start_ns = start_ns
         self._first_90k: int | None = None
 
-    def stamp_ns(self, pts_90k: int) -> int:
+    def stamp_ns(self, pts_90k: int, age_s: float = 0.0) -> int:
         """`start_ns` plus the time since the first packet."""
         if self._first_90k is None:
             self._first_90k = pts_90k
