@@ -7,11 +7,9 @@ lines:
   - {name: gate, start: [0.2, 0.5], end: [0.8, 0.5]}               # side a is on the left hand of start -> end
 rules:
   - name: person in yard
-    kind: zone_entered             # zone_entered | loitering (of a zone) | line_crossed (of a line)
+    kind: zone_entered             # or loitering, of a zone; line_crossed, of a line
     area: yard                     # the zone or line of that name
     classes: [person]
-    direction: both                # line_crossed only: a_to_b | b_to_a | both (default)
-    dwell_s: 30                    # loitering only, and required there: seconds inside
     min_height: 0.05               # smallest box that counts, fraction of the picture's height; default 0
     cooldown_s: 30                 # seconds of silence after it fired; default 30
     severity: warning              # info | warning (default) | critical
@@ -19,6 +17,8 @@ rules:
       timezone: Asia/Shanghai
       windows:
         - {from: "22:00", to: "06:00", weekdays: [mon, tue, wed, thu, fri, sat, sun]}   # weekdays default to all
+  - {name: hangs about, kind: loitering, area: yard, classes: [person], dwell_s: 30}           # seconds inside
+  - {name: car in, kind: line_crossed, area: gate, classes: [car, truck], direction: a_to_b}   # b_to_a | both
 """
 
 import re
@@ -35,7 +35,7 @@ from runtime.errors import InvalidInputError
 from runtime.language import say
 
 MAX_SCENE_CHARS = 128 * 1024
-"""64 zones of 64 points with 64 rules fit twice; the YAML reader takes about a second for as much."""
+"""64 zones of 64 points with 64 rules fit twice; the YAML reader takes at most some seconds for as much."""
 
 MAX_DEPTH = 12
 """A scene nests six deep; the reader recurses, so deeper text is refused before the stack is."""

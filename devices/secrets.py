@@ -4,8 +4,10 @@ One key a line, the first encrypts, all decrypt: to rotate, put the new key on t
 file when opened; raises `ConfigurationError` when the file or the key is wrong. Nothing here prints a secret.
 """
 
+import contextlib
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -59,23 +61,18 @@ def open_secret_box(key_file: Path | None, data: Path) -> SecretBox:
 
 
 def _create_key_file(path: Path) -> None:
-    """Appears at once and whole, whoever else creates it: written beside its place, then linked there."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    """Appears at once and whole, whoever else creates it: written beside its place (mode 0600), then linked there."""
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(Fernet.generate_key() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
-            os.link(draft, path)
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)
         finally:
-            draft.unlink()
-    except FileExistsError:
-        if not path.exists():
-            raise _unusable(
-                path, say(zh=f"{draft} 挡在路上；请删除它", en=f"{draft} is in the way; delete it")
-            ) from None
+            os.unlink(draft)
     except OSError as error:
         raise _unusable(path, error.strerror or type(error).__name__) from None
 
