@@ -66,8 +66,9 @@ class Detector:
 
     def _finish(self, stamp: Stamp, boxes: Boxes, placement: Placement) -> Detections:
         boxes = _finite(boxes)
-        best = np.argsort(-boxes.score, kind="stable")
-        if self.entry.nms_iou is not None:
+        if self.entry.nms_iou is None:
+            best = np.argsort(-boxes.score, kind="stable")
+        else:
             best = suppress(boxes.xyxy, boxes.score, boxes.class_id, self.entry.nms_iou)
         sides_px = np.array([placement.picture_width_px, placement.picture_height_px] * 2, np.float32)
         xyxy = np.clip(boxes.xyxy[best] / sides_px, 0.0, 1.0)
