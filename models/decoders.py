@@ -92,7 +92,7 @@ def anchors(width_px: int, height_px: int) -> Anchors:
 def candidates(
     scores: NDArray[np.float32], min_scores: NDArray[np.float32]
 ) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.int32]]:
-    """Row, score and class of each place in `scores` (A, C) at or above `min_scores` (C,), in order; the best if many."""
+    """Row, score and class of each place in `scores` (A, C) at or above `min_scores` (C,), the best if many."""
     # Flat and against one number first: both pass over the whole array several times faster so.
     flat = scores.reshape(-1)
     place = np.flatnonzero(flat >= min_scores.min())
