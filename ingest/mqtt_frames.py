@@ -94,6 +94,8 @@ class FrameReader:
                 at += 2
             if self._is_v5:
                 length, properties = _remaining_length(body, at - 1)
+                if properties == 0:
+                    raise BrokenStreamError("the broker sent a PUBLISH that ends in its properties")
                 at = properties + length
         except struct.error:
             raise BrokenStreamError("the broker sent a PUBLISH that ends in its header") from None
