@@ -6,6 +6,7 @@ repeat. Encoding raises `InvalidInputError` when a value is too large for the bu
 
 import re
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -76,6 +77,7 @@ def case_update_message(update: CaseUpdateV1, sender: str) -> Message:
     )
 
 
+@lru_cache(maxsize=64)
 def source(owner: str) -> bytes:
     """`ce_source` of a process: a URI reference, so everything but plain characters becomes a dash."""
     return b"/sharpeyes/" + _NOT_URI.sub("-", owner).encode()

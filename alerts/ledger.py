@@ -8,13 +8,13 @@ commit), each in a savepoint of its own. A full queue makes callers wait. `apply
 import asyncio
 import sqlite3
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from alerts.ledger_pruning import prune_step
+from alerts.ledger_pruning import Pruner
 from alerts.ledger_tables import not_writable, open_ledger_file
 from alerts.ledger_txn import LedgerTxn
 from runtime import metrics
@@ -57,6 +57,7 @@ class Ledger:
         self._is_closing = False
         self._thread: threading.Thread | None = None
         self._sql: sqlite3.Connection | None = None
+        self._pruner = Pruner()
         self._next_prune_s = 0.0
 
     async def __aenter__(self) -> "Ledger":
@@ -156,15 +157,15 @@ class Ledger:
             self._sql = None
 
     def _count(self, made: list[LedgerTxn]) -> None:
-        for txn in made:
-            for kind, change in txn.revisions:
-                metrics.alert_revisions.labels(kind, change).inc()
+        revisions = Counter(revision for txn in made for revision in txn.revisions)
+        for (kind, change), count in revisions.items():
+            metrics.alert_revisions.labels(kind, change).inc(count)
 
     def _prune(self, sql: sqlite3.Connection) -> None:
         if self._clock.monotonic_s() < self._next_prune_s:
             return
         try:
-            more = prune_step(sql, self._clock.now_ns())
+            more = self._pruner.step(sql, self._clock.now_ns())
         except sqlite3.Error as error:
             _log.warning("ledger could not be pruned", path=str(self.path), reason=str(error))
             more = False

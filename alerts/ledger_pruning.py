@@ -7,6 +7,7 @@ ever handled after UNHANDLED_KEPT_S (never an open call), and duplicate keys by 
 
 import sqlite3
 
+from alerts.contract import AlertKind
 from runtime.clock import NS_PER_S
 
 DAY_S = 86_400
@@ -23,23 +24,37 @@ STEP_ROWS = 500
 """A step is short beside the commit it follows, so nobody waits for it."""
 
 
-def prune_step(sql: sqlite3.Connection, now_ns: int) -> bool:
-    """Delete at most STEP_ROWS rows of each sort; True when there may be more to delete."""
-    deleted = [
-        _prune_alerts(sql, 1, now_ns - FINISHED_KEPT_S * NS_PER_S),
-        _prune_alerts(sql, 0, now_ns - UNHANDLED_KEPT_S * NS_PER_S),
-        _prune_keys_by_age(sql, now_ns - KEYS_KEPT_S * NS_PER_S),
-        _prune_keys_by_number(sql),
-    ]
-    return max(deleted) >= STEP_ROWS
+class Pruner:
+    """Walks over the alerts in the order of their ids, STEP_ROWS a step, round and round: that needs no index."""
+
+    def __init__(self) -> None:
+        self._reached = ""
+
+    def step(self, sql: sqlite3.Connection, now_ns: int) -> bool:
+        """Delete what is old among the next rows; True when there may be more to delete at once."""
+        by_age = _prune_keys_by_age(sql, now_ns - KEYS_KEPT_S * NS_PER_S)
+        by_number = _prune_keys_by_number(sql)
+        return max(self._prune_alerts(sql, now_ns), by_age, by_number) >= STEP_ROWS
+
+    def _prune_alerts(self, sql: sqlite3.Connection, now_ns: int) -> int:
+        rows = sql.execute(
+            "SELECT alert_id, finished, kind, updated_ns FROM alerts WHERE alert_id > ? ORDER BY alert_id LIMIT ?",
+            (self._reached, STEP_ROWS),
+        ).fetchall()
+        self._reached = rows[-1][0] if len(rows) == STEP_ROWS else ""
+        old = [
+            (alert_id,)
+            for alert_id, finished, kind, updated_ns in rows
+            if _is_old(bool(finished), kind, (now_ns - updated_ns) / NS_PER_S)
+        ]
+        sql.executemany("DELETE FROM alerts WHERE alert_id = ?", old)
+        return len(old)
 
 
-def _prune_alerts(sql: sqlite3.Connection, finished: int, before_ns: int) -> int:
-    return sql.execute(
-        "DELETE FROM alerts WHERE alert_id IN (SELECT alert_id FROM alerts WHERE finished = ? AND updated_ns < ?"
-        " AND (finished = 1 OR kind <> 'call') ORDER BY updated_ns LIMIT ?)",
-        (finished, before_ns, STEP_ROWS),
-    ).rowcount
+def _is_old(finished: bool, kind: str, age_s: float) -> bool:
+    if finished:
+        return age_s > FINISHED_KEPT_S
+    return kind != AlertKind.CALL and age_s > UNHANDLED_KEPT_S
 
 
 def _prune_keys_by_age(sql: sqlite3.Connection, before_ns: int) -> int:

@@ -26,8 +26,6 @@ CREATE TABLE alerts (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX one_open_call ON alerts (device_id) WHERE kind = 'call' AND finished = 0;
 CREATE INDEX calls_of_device ON alerts (device_id, finished, alert_id) WHERE kind = 'call';
-CREATE INDEX unfinished_alerts ON alerts (kind, alert_id) WHERE finished = 0;
-CREATE INDEX alerts_by_age ON alerts (finished, updated_ns);
 
 CREATE TABLE outbox (
     number   INTEGER PRIMARY KEY AUTOINCREMENT,

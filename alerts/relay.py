@@ -7,6 +7,7 @@ delay, for ever. A crash between the bus and the mark sends that batch again: at
 
 import asyncio
 import inspect
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 from alerts.bus import Bus
@@ -78,8 +79,8 @@ class Relay:
                 break
         self._backoff.reset()
         self._health.well(PART)
-        for message in messages:
-            metrics.published.labels(message.topic).inc()
+        for topic, count in Counter(message.topic for message in messages).items():
+            metrics.published.labels(topic).inc(count)
 
     async def _wait_out(self, error: UnavailableError) -> None:
         delay_s = self._backoff.next_s()
