@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from analytics.camera_pipeline import CameraPipeline, FrameResult
 from analytics.events import Event
 from analytics.motion_gate import MotionGate
+from ingest.arrival import Encoded
 from ingest.decode_policy import Decoded, EveryFrame, FramePolicy, Mode, Sampler
-from ingest.libav_source import Encoded, Item
+from ingest.libav_source import Item
 from ingest.packet import Packet, Stamp, StreamInfo
 from ingest.ring import PacketRing
 from ingest.wall_time import Timeline
@@ -82,8 +83,7 @@ class SourceAnalysis:
                 self._take(item)
                 yield from self._step()
             yield None
-        if isinstance(self._policy, EveryFrame):
-            yield from self._analyse(self._policy.drain())
+        yield from self._analyse(self._policy.drain())
         if not self.progress.decoded:
             raise InvalidInputError(
                 say(
@@ -101,7 +101,7 @@ class SourceAnalysis:
         return (t_ns - self._times.first_ns) / NS_PER_S
 
     def _take(self, encoded: Encoded) -> None:
-        t_ns = self._timeline.stamp_ns(encoded.pts_90k)
+        t_ns = self._timeline.stamp_ns(encoded.pts_90k, encoded.age_s)
         stamp = Stamp(CAMERA_ID, self.progress.packets, t_ns)
         self._ring.append(Packet(stamp, encoded.pts_90k, encoded.is_key, encoded.raw))
         self._times.add(t_ns)
