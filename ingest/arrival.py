@@ -19,6 +19,9 @@ BURST_GAP_S = 0.005
 MAX_HELD = 64
 """libav reads some 7 pictures ahead; a source that never lets us wait (a file) is not held back for more."""
 
+MAX_UNTIMED = 2
+"""How many packets without a time are waited for one that has it; usually the first alone has none."""
+
 MAX_AGE_S = 3.0
 """More than libav reads ahead, whatever the packets' times say."""
 
@@ -77,7 +80,8 @@ class Beginning:
             yield Encoded(self._last_90k, is_key, raw)
             return
         self._held.append((pts_90k, is_key, raw))
-        if len(self._held) >= MAX_HELD or (pts_90k is not None and waited_s > BURST_GAP_S):
+        is_live = waited_s > BURST_GAP_S and (pts_90k is not None or len(self._held) > MAX_UNTIMED)
+        if is_live or len(self._held) >= MAX_HELD:
             yield from self.end()
 
     def end(self) -> Iterator[Encoded]:

@@ -68,6 +68,12 @@ def test_packets_read_ahead_are_as_old_as_their_times_say() -> None:
     ]
 
 
+def test_packets_that_never_have_a_time_are_not_waited_for_long() -> None:
+    beginning = Beginning(25.0)
+    counts = [len(list(beginning.take(None, False, b"", LATE_S))) for _ in range(5)]
+    assert counts == [0, 0, 3, 1, 1]
+
+
 @settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.one_of(st.none(), st.integers(-(2**40), 2**40)), st.floats(0, 0.1)), max_size=100),
