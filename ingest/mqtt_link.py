@@ -44,6 +44,9 @@ class MqttLink:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived: deque[Delivery] = deque()
         self._wake = asyncio.Event()
+        self._settled: list[Delivery] = []
+        self._outgoing: list[Outgoing] = []
+        self._is_handing_over = False
         self._dropped = mqtt_messages.labels("cmd", "dropped")
         self._next_complaint_s = 0.0
         self._sent = mqtt_messages.labels("cmd", "sent")
@@ -77,12 +80,26 @@ class MqttLink:
 
     def settle(self, deliveries: Iterable[Delivery]) -> None:
         """Acknowledge to the broker: what these deliveries said is safe, or refused for good."""
-        self._session.settle(deliveries)
+        self._settled.extend(deliveries)
+        self._hand_over_soon()
 
-    def send(self, messages: Sequence[Outgoing]) -> None:
+    def send(self, messages: Iterable[Outgoing]) -> None:
         """Publish with QoS 1, in order."""
-        dropped = self._session.send(messages)
-        self._sent.inc(len(messages))
+        self._outgoing.extend(messages)
+        self._hand_over_soon()
+
+    def _hand_over_soon(self) -> None:
+        """Once per turn of the loop: waking the network thread costs a system call, and a batch gives many words."""
+        if not self._is_handing_over:
+            self._is_handing_over = True
+            asyncio.get_running_loop().call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        self._is_handing_over = False
+        settled, self._settled = self._settled, []
+        outgoing, self._outgoing = self._outgoing, []
+        self._sent.inc(len(outgoing))
+        dropped = self._session.hand_over(settled, outgoing)
         if dropped:
             self._dropped.inc(dropped)
             self._complain(dropped)

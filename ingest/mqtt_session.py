@@ -1,8 +1,8 @@
 """One persistent MQTT session over as many connections as it takes; `run` is the body of its network thread.
 
-Deliveries and changes of the connection go out through `SessionListener`, called on that thread; `settle`, `send` and
-`stop` may be called from another. Stops reading while `MAX_UNSETTLED` deliveries wait for `settle`; drops the oldest
-waiting message beyond `MAX_WAITING`. A broker that is away or misbehaves is reported and tried again, never raised.
+Deliveries and changes of the connection go out through `SessionListener`, called on that thread; `hand_over` and `stop`
+may be called from another. Stops reading while `MAX_UNSETTLED` deliveries wait to be settled; drops the oldest waiting
+message beyond `MAX_WAITING`. A broker that is away or misbehaves is reported and tried again, never raised.
 """
 
 import contextlib
@@ -89,13 +89,13 @@ class MqttSession:
         self._unanswered: dict[int, Outgoing] = {}
         self._packet_id = LAST_PACKET_ID
 
-    def settle(self, deliveries: Iterable[Delivery]) -> None:
-        """These are safe: send their PUBACKs, unless their connection is gone and the broker will repeat them."""
-        self._settled.extend(deliveries)
-        self._wake()
+    def hand_over(self, settled: Iterable[Delivery], messages: Iterable[Outgoing]) -> int:
+        """Send the PUBACKs of `settled` and publish `messages`, in order, at once or when the broker is back.
 
-    def send(self, messages: Iterable[Outgoing]) -> int:
-        """Publish in order, at once or when the broker is back; returns how many old ones were dropped for it."""
+        A delivery whose connection is gone gets none: the broker repeats it. Returns how many old messages were
+        dropped to keep to `MAX_WAITING`.
+        """
+        self._settled.extend(settled)
         self._waiting.extend(messages)
         dropped = 0
         while len(self._waiting) > MAX_WAITING:
