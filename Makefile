@@ -25,6 +25,7 @@ help:
 	@echo 'make clean        remove what was built, not your data (清理)'
 
 up: $(VENV)/.runtime-installed
+	@$(BIN)/python -m console.fetch_footage
 	@exec $(BIN)/sharpeyes up --demo
 
 dev: $(VENV)/.dev-installed

@@ -31,7 +31,7 @@ from devices.model import Camera, DeviceKind
 from devices.registry import Registry
 from ingest.condition import Condition
 from ingest.device_states import DeviceStates
-from ingest.open_store import open_store
+from ingest.open_store import open_spool, open_store
 from ingest.recorder import Recorder
 from ingest.spool import Spool
 from ingest.uploader import Uploader
@@ -42,7 +42,6 @@ from runtime.service import Restart
 
 PART = "worker"
 LEDGER_FILE = "worker.ledger.db"
-SPOOL_FOLDER = "spool"
 
 SPOOL_RETRY_S = 5.0
 
@@ -59,7 +58,7 @@ class WorkerParts:
 async def add_worker(context: RoleContext, parts: WorkerParts) -> AsyncIterator[None]:
     """Open the ledger, start threads and tasks in the role's service; all is closed again on exit."""
     settings, clock, health = context.settings, context.clock, context.health
-    spool = Spool(settings.data / SPOOL_FOLDER, settings.spool_max_bytes, settings.spool_min_free_bytes)
+    spool = open_spool(settings, settings.data)
     recorder = Recorder(spool, settings, clock, health)
     roster = Roster(parts.open_registry, clock, health)
     async with Ledger(settings.data / LEDGER_FILE, context.instance(PART), clock) as ledger:

@@ -104,13 +104,15 @@ class DirectoryStore:
             yield from (key for key in self._walk(folder) if key.startswith(prefix))
 
     def drop_oldest(self, prefix: str) -> int:
-        """Remove the object of the least key day and name under `prefix`; its bytes, or 0 when there is none."""
+        """Remove the object of the earliest day and name below `prefix`, of any camera; its bytes, 0 if there is none."""
         with self._disk_errors("written"):
-            oldest = min(self.keys(prefix), key=lambda key: key.split("/")[2:], default=None)
+            cameras = _entries(self._objects / check_prefix(prefix))
+            firsts = ((_first_file(camera), camera) for camera in cameras)
+            oldest = min(((path.relative_to(camera), path) for path, camera in firsts if path), default=None)
             if oldest is None:
                 return 0
-            size_bytes = (self._objects / oldest).stat().st_size
-            self.remove(oldest)
+            size_bytes = oldest[1].stat().st_size
+            self.remove(oldest[1].relative_to(self._objects).as_posix())
             return size_bytes
 
     def _walk(self, folder: Path) -> Iterator[str]:
@@ -144,6 +146,22 @@ def _missing(key: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise NotFoundError(f"the object store has no object {key}") from None
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _first_file(folder: Path) -> Path | None:
+    """The file that comes first by name, level by level; looks into as few folders as it can."""
+    for entry in _entries(folder):
+        found = _first_file(entry) if entry.is_dir() else entry
+        if found is not None:
+            return found
+    return None
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

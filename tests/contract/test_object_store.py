@@ -9,9 +9,12 @@ import pytest
 from pydantic import SecretStr
 
 from ingest.directory_store import DirectoryStore
+from ingest.object_key import ObjectKind
 from ingest.object_store import ObjectStore
+from ingest.open_store import open_spool
 from ingest.s3_store import S3Store
 from ingest.settings import ObjectStoreSettings
+from ingest.spool_record import SpoolRecord
 from runtime.errors import ConfigurationError, InvalidInputError, NotFoundError, UnavailableError
 from tests.servers.fixtures import Factory
 from tests.servers.minio import MinioServer
@@ -211,3 +214,14 @@ def test_the_oldest_day_of_any_camera_is_dropped_first(tmp_path: Path, picture: 
     assert list(store.keys("")) == ["clips/a/2020/01/01/z.mp4", "segments/a/2026/11/06/x.mp4"]
     assert store.drop_oldest("segments/") == 11
     assert store.drop_oldest("segments/") == 0
+
+
+def test_a_full_disk_costs_stored_segments_before_it_costs_a_clip(tmp_path: Path, picture: Path) -> None:
+    store = DirectoryStore(tmp_path / "objects")
+    for number in range(3):
+        put(store, f"segments/a/2026/11/05/{number}.mp4", picture)
+    spool = open_spool(ObjectStoreSettings(spool_min_free_bytes=1 << 60), tmp_path)
+    clip = SpoolRecord(object_id="clip", kind=ObjectKind.CLIP, camera_id="a", start_ns=0)
+    with pytest.raises(UnavailableError, match="make room"):
+        spool.begin(clip)
+    assert list(store.keys("")) == []
