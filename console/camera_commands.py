@@ -1,4 +1,4 @@
-"""`sharpeyes camera add|list|show|remove`. Each command opens the registry, does one thing, closes it.
+"""`sharpeyes camera add|list|show|probe|remove`. Each command opens the registry, does one thing, closes it.
 
 A password comes in a URL or on standard input, is encrypted by the registry, and is never printed.
 """
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from console.probe_command import probe_camera
 from console.record_output import note, print_json, print_record, print_records, shown_document
 from console.registry_context import command_registry
 from console.registry_options import (
@@ -186,3 +187,6 @@ def remove(context: typer.Context, camera_id: Id) -> None:
     with command_registry(context) as registry:
         registry.remove_camera(camera_id)
     note(say(zh=f"已删除摄像头 {camera_id}", en=f"Removed camera {camera_id}"))
+
+
+app.command("probe")(probe_camera)

@@ -26,6 +26,7 @@ from sqlalchemy.exc import (
 )
 
 from runtime.errors import ConfigurationError, UnavailableError
+from runtime.language import say
 
 CONNECT_TIMEOUT_S = 5
 BUSY_TIMEOUT_MS = 10_000
@@ -83,7 +84,10 @@ def database_errors(engine: Engine) -> Iterator[None]:
 
 
 def _unavailable(engine: Engine, error: DBAPIError) -> UnavailableError:
-    return UnavailableError(f"database {engine.url!r} is not available: {_first_line(error)}")
+    reason = _first_line(error)
+    return UnavailableError(
+        say(zh=f"数据库 {engine.url!r} 不可用：{reason}", en=f"database {engine.url!r} is not available: {reason}")
+    )
 
 
 def _first_line(error: DBAPIError) -> str:
@@ -108,9 +112,12 @@ def migrate(engine: Engine, migrations: Path, version_table: str, target: str = 
                 _lock_migrations(connection)
                 command.upgrade(config, target)
         except (CommandError, ProgrammingError) as error:
+            reason = _explain_migration(error)
             raise ConfigurationError(
-                f"database {engine.url!r}: its tables cannot be brought to the state this program needs: "
-                f"{_explain_migration(error)}"
+                say(
+                    zh=f"数据库 {engine.url!r} 的表无法变成本程序需要的样子：{reason}",
+                    en=f"database {engine.url!r}: its tables cannot be made what this program needs: {reason}",
+                )
             ) from None
 
 
@@ -135,4 +142,7 @@ def _lock_migrations(connection: Connection) -> None:
 def _explain_migration(error: CommandError | ProgrammingError) -> str:
     if isinstance(error, ProgrammingError):
         return _first_line(error)
-    return f"{error}. A newer Sharp Eyes may have used it: install that version, or restore the backup made before"
+    return say(
+        zh=f"{error}。它可能由更新的版本使用过：请安装该版本，或恢复升级前的备份",
+        en=f"{error}. A newer version may have used it: install that one, or restore the backup made before",
+    )

@@ -19,14 +19,14 @@ from runtime.errors import InvalidInputError
 from tests.registry_records import camera, full_camera, sensor, tree
 
 VILLAGE = """\
-kind,id,name,site,level,main_url,sub_url,username,password,purpose,place_type,recording,\
-metric,unit,high,high_clear,low,dwell_s,severity,latitude,longitude,enabled
+kind,id,name,site,level,main_url,username,password,purpose,place_type,recording,enabled,\
+sub_url,metric,unit,high,high_clear,low,dwell_s,severity,latitude,longitude
 site,county,青山县,,county
 site,village,三河村,county,village
-camera,gate-1,东门,village,,rtsp://192.0.2.64/1,rtsp://192.0.2.64/2,admin, p@ss ,traffic,road_junction,continuous,,,,,,,,30.66,104.06,是
-camera,gate-2,西门,village,,rtsp://root:p@ss:w#d@192.0.2.65/1,,,,flood_watch,riverside,,,,,,,,,,,no
+camera,gate-1,东门,village,,rtsp://192.0.2.64/1,admin, p@ss ,traffic,road_junction,continuous,是,,,,,,,,,30.66,104.06
+camera,gate-2,西门,village,,rtsp://root:p@ss:w#d@192.0.2.65/1,,,flood_watch,riverside,,no
 callbox,box-17,王大爷家,village
-sensor,gauge-2,水位,village,,,,,,,,,water_level,m,3.5,3.2,0.1,60,critical
+sensor,gauge-2,水位,village,,,,,,,,,,water_level,m,3.5,3.2,0.1,60,critical
 """
 
 CHINESE = """\
@@ -159,7 +159,7 @@ def test_a_password_is_never_part_of_a_problem() -> None:
         b'kind,id,name\ncallbox,b,"a"b\n',
         b"kind,id,name\n" + b"x" * 200_000 + b"\n",
         b"kind,id,name\n" + b"," * 200 + b"x\n",
-        b"kind,id,name\n" + b"callbox,b,x\n" * (MAX_ROWS + 1),
+        b"x\n" * (MAX_ROWS + 2),
         b"x" * (MAX_FILE_BYTES + 1),
     ],
 )
@@ -170,7 +170,7 @@ def test_what_is_no_table_is_refused_as_a_whole(content: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_no_bytes_crash_an_import(content: bytes) -> None:
     for start in (b"", b"kind,id,name,site,level,high,latitude\n"):
         with contextlib.suppress(InvalidInputError):

@@ -76,7 +76,7 @@ def scenes(draw: st.DrawFn) -> Scene:
 
 
 @given(scenes())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_any_scene_survives_the_way_through_json(scene: Scene) -> None:
     assert scene_from(json.loads(json.dumps(to_document(scene)))) == scene
 
