@@ -104,7 +104,7 @@ class DirectoryStore:
             yield from (key for key in self._walk(folder) if key.startswith(prefix))
 
     def drop_oldest(self, prefix: str) -> int:
-        """Remove the object of the earliest day and name below `prefix`, of any camera; its bytes, 0 if there is none."""
+        """Remove the object of the earliest day and name below `prefix`, of any camera; its bytes, 0 if none."""
         with self._disk_errors("written"):
             cameras = _entries(self._objects / check_prefix(prefix))
             firsts = ((_first_file(camera), camera) for camera in cameras)
