@@ -72,11 +72,15 @@ class Beginning:
         self._held: list[tuple[int | None, bool, bytes]] = []
         self._is_over = False
         self._last_90k = 0
+        self._untold_step_90k = 1
 
     def take(self, pts_90k: int | None, is_key: bool, raw: bytes, waited_s: float) -> Iterator[Encoded]:
-        """The packets that are known well enough now, in stream order; a time that is missing is one tick on."""
+        """The packets that are known well enough now, in stream order.
+
+        A time that is missing is one tick on; in a bare stream, which has no times at all, one picture.
+        """
         if self._is_over:
-            self._last_90k = self._last_90k + 1 if pts_90k is None else pts_90k
+            self._last_90k = self._last_90k + self._untold_step_90k if pts_90k is None else pts_90k
             yield Encoded(self._last_90k, is_key, raw)
             return
         self._held.append((pts_90k, is_key, raw))
@@ -87,6 +91,8 @@ class Beginning:
     def end(self) -> Iterator[Encoded]:
         """Nothing more is in store: what is held, the newest having come just now."""
         self._is_over = True
+        if len(self._held) > MAX_UNTIMED and all(pts_90k is None for pts_90k, _, _ in self._held):
+            self._untold_step_90k = self._frame_90k
         times = self._times()
         for pts_90k, (_, is_key, raw) in zip(times, self._held, strict=True):
             self._last_90k = pts_90k

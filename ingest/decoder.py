@@ -11,7 +11,7 @@ from typing import Any
 import av
 from av.video.codeccontext import VideoCodecContext
 
-from ingest.packet import CAMERA_CODECS, Frame, Packet, Stamp, StreamInfo
+from ingest.packet import CAMERA_CODECS, Codec, Frame, Packet, Stamp, StreamInfo
 from ingest.session import MAX_PIXELS
 
 MAX_STAMPS = 64
@@ -19,6 +19,9 @@ MAX_STAMPS = 64
 
 PLAIN_FORMATS = frozenset({"yuv420p", "yuvj420p"})
 """What `Frame` promises; 10 bit, 4:2:2 and others are converted."""
+
+_DECODER_NAMES = {Codec.AV1: "libdav1d"}
+"""libav's own AV1 decoder needs special hardware."""
 
 TICK = fractions.Fraction(1, 90_000)
 
@@ -78,7 +81,7 @@ def decode_key_frame(info: StreamInfo, packet: Packet) -> Frame | None:
 
 
 def _open(info: StreamInfo, *, skips_loop_filter: bool) -> VideoCodecContext:
-    context = av.CodecContext.create(str(info.codec), "r")
+    context = av.CodecContext.create(_DECODER_NAMES.get(info.codec, info.codec.value), "r")
     assert isinstance(context, VideoCodecContext)
     if info.extradata:
         context.extradata = info.extradata

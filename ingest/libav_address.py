@@ -16,8 +16,9 @@ MAX_LOGIN_CHARS = 127
 
 NETWORK_SCHEMES = frozenset({"rtsp", "rtsps"})
 
-FILE_FORMATS = "mov,matroska,avi,mpegts,flv,h264,hevc,mjpeg,ivf"
-"""No playlists and scripts: those make libav open other files and addresses."""
+FILE_FORMATS = "mov,matroska,avi,mpegts,mpeg,dhav,asf,flv,ogg,mpegvideo,m4v,h264,hevc,mjpeg,ivf"
+"""What recorders export (mpeg and dhav: Hikvision and Dahua) and people send. No playlists and scripts: those make
+libav open other files and addresses."""
 
 SOCKET_BUFFER_BYTES = 1 << 20
 """A key frame over UDP comes as a burst of 200 kB and more; the usual 208 kB lose it."""

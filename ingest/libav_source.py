@@ -173,7 +173,7 @@ def _pick_video(container: InputContainer) -> tuple[VideoStream, Codec]:
     if not container.streams.video:
         raise CameraError(ProblemCode.NOT_VIDEO)
     stream = container.streams.video[0]
-    name = stream.codec_context.name if stream.codec_context else "?"
+    name = stream.codec_context.codec.canonical_name if stream.codec_context else "?"
     with suppress(ValueError):
         return stream, Codec(name)
     raise CameraError(ProblemCode.CODEC_UNSUPPORTED, name)
