@@ -14,8 +14,8 @@ from analytics.trigger import Trigger
 from devices.scene import RuleKind
 from runtime.clock import NS_PER_S
 
-EVENT_WATCH_NS = 60 * NS_PER_S
-"""An event asks for frames this long, about the length of a clip; a car that parks in a zone must not cost more."""
+EVENT_WATCH_NS = 30 * NS_PER_S
+"""An event asks for frames this long, so that it ends when its track leaves; a car that parks must not cost more."""
 
 
 class ZoneRule:

@@ -316,7 +316,7 @@ class TestWantsFrames:
         walk(rules, 0, [INSIDE] * 3)
         assert rules.wants_frames(START_NS + 1 * S)
 
-    def test_an_event_is_watched_for_a_minute_and_no_longer(self) -> None:
+    def test_an_event_is_watched_for_half_a_minute_and_no_longer(self) -> None:
         rules = engine(zone_rule())
         walk(rules, 0, [INSIDE] * 3)
         assert rules.wants_frames(START_NS + EVENT_WATCH_NS - S)
