@@ -101,13 +101,17 @@ class SensorDesk:
     async def run(self) -> None:
         """Let time pass for ever: dwells run out, silence becomes missing data."""
         while True:
-            for watch in self._watches.values():
-                self._note(watch, watch.tick(self.clock.now_ns()))
             try:
-                await self._commit()
+                await self.let_time_pass()
             except UnavailableError as error:
                 _log.warning("sensor alerts wait for the ledger", waiting=len(self._noted), reason=str(error))
             await self.clock.sleep(TICK_S)
+
+    async def let_time_pass(self) -> None:
+        """Look at every sensor now; raises as `reading` does."""
+        for watch in self._watches.values():
+            self._note(watch, watch.tick(self.clock.now_ns()))
+        await self._commit()
 
     def _note(self, watch: SensorWatch, findings: list[SensorFinding]) -> None:
         sensor = watch.sensor

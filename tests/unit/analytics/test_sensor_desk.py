@@ -1,0 +1,117 @@
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from alerts.contract import TOPIC_ALERTS, AlertKind, AlertStatus, AlertV1, Change
+from alerts.ledger import Ledger
+from alerts.revision import revise
+from analytics.sensor_desk import SensorDesk
+from devices.model import Crossing, Sensor, Site, SiteLevel, Threshold
+from ingest.device_states import DeviceStates
+from ingest.known_devices import Known
+from runtime.clock import FakeClock
+from runtime.errors import UnavailableError
+
+FLOOD = Threshold(name="flood", crossing=Crossing.ABOVE, trip=2.0, clear=1.5)
+GAUGE = Sensor(
+    sensor_id="gauge",
+    name="东河",
+    site_id="village",
+    metric="water_level",
+    unit="m",
+    thresholds=(FLOOD,),
+    missing_after_s=60,
+)
+KNOWN = Known(1, {"village": Site(site_id="village", name="东村", level=SiteLevel.VILLAGE)}, {}, {"gauge": GAUGE})
+
+
+@dataclass
+class River:
+    desk: SensorDesk
+    ledger: Ledger
+    clock: FakeClock
+
+    async def says(self, value: float) -> None:
+        await self.desk.reading(GAUGE, value)
+
+    async def told(self) -> list[AlertV1]:
+        rows = await self.ledger.apply(lambda txn: txn.waiting(100))
+        return [
+            msgspec.json.decode(row.message.value, type=AlertV1) for row in rows if row.message.topic == TOPIC_ALERTS
+        ]
+
+    async def restarted(self) -> "River":
+        desk = SensorDesk(self.ledger, DeviceStates(self.ledger, self.clock), self.clock)
+        await desk.restore()
+        desk.sensors_changed(KNOWN)
+        return River(desk, self.ledger, self.clock)
+
+
+@pytest.fixture
+async def river(tmp_path: Path) -> AsyncIterator[River]:
+    clock = FakeClock()
+    async with Ledger(tmp_path / "l.db", "bridge-1", clock) as ledger:
+        yield await River(SensorDesk(ledger, DeviceStates(ledger, clock), clock), ledger, clock).restarted()
+
+
+async def test_a_value_over_its_limit_opens_one_alert_with_the_whole_story(river: River) -> None:
+    for value in (1.0, 2.5, 2.6):
+        await river.says(value)
+    (alert,) = await river.told()
+    assert (alert.kind, alert.revision, alert.sites[0].site_id) == (AlertKind.SENSOR_THRESHOLD, 1, "village")
+    assert alert.reading is not None
+    assert (alert.reading.value, alert.reading.limit, alert.reading.threshold) == (2.5, 2.0, "flood")
+    assert "东河" in alert.summary.zh
+
+
+async def test_back_to_normal_resolves_an_alert_that_nobody_took(river: River) -> None:
+    await river.says(2.5)
+    await river.says(1.2)
+    last = (await river.told())[-1]
+    assert (last.revision, last.status, last.change) == (2, AlertStatus.RESOLVED, Change.RESOLVED)
+    assert last.reading is not None
+    assert last.reading.value == 1.2
+
+
+async def test_back_to_normal_leaves_an_alert_that_somebody_took_to_them(river: River) -> None:
+    await river.says(2.5)
+    (opened,) = await river.told()
+    taken = revise(opened, Change.ACKNOWLEDGED, river.clock.now_ns(), status=AlertStatus.ACKNOWLEDGED)
+    await river.ledger.apply(lambda txn: txn.put(taken))
+    await river.says(1.2)
+    last = (await river.told())[-1]
+    assert (last.revision, last.status, last.change) == (3, AlertStatus.ACKNOWLEDGED, Change.UPDATED)
+
+
+async def test_a_restart_in_mid_flood_opens_no_second_alert_and_still_sees_the_end(river: River) -> None:
+    await river.says(2.5)
+    again = await river.restarted()
+    await again.says(2.7)
+    assert len(await again.told()) == 1
+    await again.says(1.0)
+    assert (await again.told())[-1].status is AlertStatus.RESOLVED
+
+
+async def test_silence_is_an_alert_and_an_offline_state_and_the_next_reading_resolves_it(river: River) -> None:
+    await river.says(1.0)
+    river.clock.advance(61)
+    await river.desk.let_time_pass()
+    (missing,) = await river.told()
+    assert missing.kind is AlertKind.SENSOR_MISSING
+    state = river.desk.states.known("gauge")
+    assert state is not None
+    assert state.code == "data_missing"
+    await river.says(1.1)
+    assert (await river.told())[-1].status is AlertStatus.RESOLVED
+
+
+async def test_a_finding_that_the_disk_does_not_take_is_kept_for_the_next_try(river: River) -> None:
+    await river.ledger.close()
+    with pytest.raises(UnavailableError):
+        await river.says(2.5)
+    await river.ledger.open()
+    await river.says(2.5)
+    assert [alert.revision for alert in await river.told()] == [1]
