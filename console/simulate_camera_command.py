@@ -24,7 +24,7 @@ MAX_FILES = 64
 _screen = Console(highlight=False, soft_wrap=True)
 
 HELP = say(
-    zh="把 H.264 视频文件当作摄像头循环播放(RTSP,仅 TCP),按 Ctrl-C 结束。\n\n例:sharpeyes simulate camera street.mp4",
+    zh="把 H.264 视频文件当作摄像头循环播放（RTSP，仅 TCP），按 Ctrl-C 结束。\n\n例：sharpeyes simulate camera street.mp4",
     en="Play H.264 video files as RTSP cameras (TCP only) in endless loops, until Ctrl-C.\n\n"
     "Example: sharpeyes simulate camera street.mp4",
 )
@@ -52,8 +52,8 @@ async def _play(files: list[Path], host: str, port: int) -> None:
         urls = [cameras.add(name, path) for name, path in camera_names(files).items()]
         await cameras.start()
         for url in urls:
-            _screen.print(say(zh=f"摄像头已就绪:{url}", en=f"camera ready: {url}"))
-        _screen.print(say(zh=f"试一试:sharpeyes probe {urls[0]}", en=f"try it: sharpeyes probe {urls[0]}"))
+            _screen.print(say(zh=f"摄像头已就绪：{url}", en=f"camera ready: {url}"))
+        _screen.print(say(zh=f"试一试：sharpeyes probe {urls[0]}", en=f"try it: sharpeyes probe {urls[0]}"))
         await _interrupted()
     finally:
         await cameras.stop()

@@ -60,19 +60,19 @@ def load_media(path: Path) -> Media:
         raise _refused(path, error.strerror or str(error), error.strerror or str(error)) from None
     if size_bytes > MAX_FILE_BYTES:
         limit = f"{MAX_FILE_BYTES >> 20} MiB"
-        raise _refused(path, f"大于 {limit},请截短", f"is larger than {limit}: cut it shorter")
+        raise _refused(path, f"大于 {limit}，请截短", f"is larger than {limit}: cut it shorter")
     try:
         return _read(path)
     except (FFmpegError, InvalidInputError, IndexError):
         raise _refused(
             path,
-            "不是含有 H.264 视频的文件;可先转换: ffmpeg -i 原文件 -an -c:v libx264 -bf 0 -g 50 新文件.mp4",
+            "不是含有 H.264 视频的文件；可先转换：ffmpeg -i 原文件 -an -c:v libx264 -bf 0 -g 50 新文件.mp4",
             "is no file with H.264 video; convert it first: ffmpeg -i OLD -an -c:v libx264 -bf 0 -g 50 NEW.mp4",
         ) from None
 
 
 def _refused(path: Path, zh: str, en: str) -> ConfigurationError:
-    return ConfigurationError(say(zh=f"{path}: {zh}", en=f"{path}: {en}"))
+    return ConfigurationError(say(zh=f"{path}：{zh}", en=f"{path}: {en}"))
 
 
 def _read(path: Path) -> Media:
