@@ -24,7 +24,8 @@ MAX_FILES = 64
 _screen = Console(highlight=False, soft_wrap=True)
 
 HELP = say(
-    zh="把 H.264 视频文件当作摄像头循环播放（RTSP，仅 TCP），按 Ctrl-C 结束。\n\n例：sharpeyes simulate camera street.mp4",
+    zh="把 H.264 视频文件当作摄像头循环播放（RTSP，仅 TCP），按 Ctrl-C 结束。\n\n"
+    "例：sharpeyes simulate camera street.mp4",
     en="Play H.264 video files as RTSP cameras (TCP only) in endless loops, until Ctrl-C.\n\n"
     "Example: sharpeyes simulate camera street.mp4",
 )
