@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from alerts.bus import MAX_VALUE_BYTES, Bus, Message, Received, Subscription
-from alerts.contract import TOPIC_ALERTS, TOPIC_DEVICE_STATE
+from alerts.contract import DEAD_LETTER_SUFFIX, TOPIC_ALERTS, TOPIC_DEVICE_STATE
 from alerts.embedded_bus import EmbeddedBus
 from alerts.kafka_bus import TOPICS, KafkaBus
 from runtime.errors import InvalidInputError, UnavailableError
 from tests.servers.fixtures import Factory
 from tests.servers.kafka import Kafka
 from tests.waiting import eventually
+
+TOPIC = TOPIC_ALERTS + DEAD_LETTER_SUFFIX
+"""Nobody else reads it: what these tests send is no alert."""
 
 OpenBus = Callable[[], Bus]
 
@@ -42,7 +45,7 @@ def mark() -> str:
     return f"t{uuid.uuid4().hex[:8]}"
 
 
-def message(key: str, value: str = "{}", topic: str = TOPIC_ALERTS) -> Message:
+def message(key: str, value: str = "{}", topic: str = TOPIC) -> Message:
     return Message(topic, key, value.encode(), (("ce_id", b"1.1"),))
 
 
@@ -61,7 +64,7 @@ def values(received: Sequence[Received]) -> list[str]:
 
 async def test_messages_of_one_key_keep_their_order(bus: Bus, mark: str) -> None:
     await bus.publish([message(f"{mark}-{n % 3}", str(n)) for n in range(300)])
-    async with bus.subscribe(TOPIC_ALERTS, mark) as subscription:
+    async with bus.subscribe(TOPIC, mark) as subscription:
         found = await take(subscription, mark, 300)
     for key in range(3):
         of_key = [int(v) for v in values([r for r in found if r.message.key == f"{mark}-{key}"])]
@@ -69,9 +72,9 @@ async def test_messages_of_one_key_keep_their_order(bus: Bus, mark: str) -> None
 
 
 async def test_a_message_arrives_with_its_key_value_and_header_bytes(bus: Bus, mark: str) -> None:
-    sent = Message(TOPIC_ALERTS, f"{mark}-箱", "水位".encode(), (("ce_id", b"\x00\xff"), ("content-type", b"")))
+    sent = Message(TOPIC, f"{mark}-箱", "水位".encode(), (("ce_id", b"\x00\xff"), ("content-type", b"")))
     await bus.publish([sent])
-    async with bus.subscribe(TOPIC_ALERTS, mark) as subscription:
+    async with bus.subscribe(TOPIC, mark) as subscription:
         assert (await take(subscription, mark, 1))[0].message == sent
 
 
@@ -79,12 +82,12 @@ async def test_what_was_not_committed_comes_again_after_a_restart(open_bus: Open
     first = open_bus()
     await first.start()
     await first.publish([message(mark, str(n)) for n in range(4)])
-    async with first.subscribe(TOPIC_ALERTS, mark) as subscription:
+    async with first.subscribe(TOPIC, mark) as subscription:
         assert values(await take(subscription, mark, 4)) == ["0", "1", "2", "3"]
     await first.stop()
     second = open_bus()
     await second.start()
-    async with second.subscribe(TOPIC_ALERTS, mark) as subscription:
+    async with second.subscribe(TOPIC, mark) as subscription:
         assert values(await take(subscription, mark, 4)) == ["0", "1", "2", "3"]
     await second.stop()
 
@@ -93,14 +96,14 @@ async def test_a_restart_goes_on_after_what_was_committed(open_bus: OpenBus, mar
     first = open_bus()
     await first.start()
     await first.publish([message(mark, "before")])
-    async with first.subscribe(TOPIC_ALERTS, mark) as subscription:
+    async with first.subscribe(TOPIC, mark) as subscription:
         await take(subscription, mark, 1)
         await subscription.commit()
     await first.publish([message(mark, "while away")])
     await first.stop()
     second = open_bus()
     await second.start()
-    async with second.subscribe(TOPIC_ALERTS, mark) as subscription:
+    async with second.subscribe(TOPIC, mark) as subscription:
         assert values(await take(subscription, mark, 1)) == ["while away"]
     await second.stop()
 
@@ -108,14 +111,14 @@ async def test_a_restart_goes_on_after_what_was_committed(open_bus: OpenBus, mar
 async def test_each_group_gets_every_message(bus: Bus, mark: str) -> None:
     await bus.publish([message(mark, "once")])
     for group in ("a", "b"):
-        async with bus.subscribe(TOPIC_ALERTS, f"{mark}-{group}") as subscription:
+        async with bus.subscribe(TOPIC, f"{mark}-{group}") as subscription:
             assert values(await take(subscription, mark, 1)) == ["once"]
             await subscription.commit()
 
 
 async def test_a_group_from_latest_gets_only_what_comes_after_it_entered(bus: Bus, mark: str) -> None:
     await bus.publish([message(mark, "old")])
-    async with bus.subscribe(TOPIC_ALERTS, mark, from_latest=True) as subscription:
+    async with bus.subscribe(TOPIC, mark, from_latest=True) as subscription:
         await bus.publish([message(mark, "new")])
         assert values(await take(subscription, mark, 1)) == ["new"]
 
@@ -123,7 +126,7 @@ async def test_a_group_from_latest_gets_only_what_comes_after_it_entered(bus: Bu
 async def test_a_waiting_subscriber_gets_what_another_process_publishes(open_bus: OpenBus, bus: Bus, mark: str) -> None:
     other = open_bus()
     await other.start()
-    async with bus.subscribe(TOPIC_ALERTS, mark) as subscription:
+    async with bus.subscribe(TOPIC, mark) as subscription:
         waiting = asyncio.create_task(take(subscription, mark, 1))
         await asyncio.sleep(0)
         await other.publish([message(mark, "from outside")])
@@ -132,7 +135,7 @@ async def test_a_waiting_subscriber_gets_what_another_process_publishes(open_bus
 
 
 async def test_a_cancelled_receive_loses_nothing(bus: Bus, mark: str) -> None:
-    async with bus.subscribe(TOPIC_ALERTS, mark, from_latest=True) as subscription:
+    async with bus.subscribe(TOPIC, mark, from_latest=True) as subscription:
         waiting = asyncio.create_task(subscription.receive())
         await asyncio.sleep(0)
         waiting.cancel()
@@ -142,7 +145,7 @@ async def test_a_cancelled_receive_loses_nothing(bus: Bus, mark: str) -> None:
 
 
 async def test_the_largest_allowed_message_passes_and_a_larger_one_is_refused(bus: Bus, mark: str) -> None:
-    async with bus.subscribe(TOPIC_ALERTS, mark, from_latest=True) as subscription:
+    async with bus.subscribe(TOPIC, mark, from_latest=True) as subscription:
         with pytest.raises(InvalidInputError, match="does not fit"):
             await bus.publish([message(mark, "small"), message(mark, "x" * (MAX_VALUE_BYTES + 1))])
         await bus.publish([message(mark, "x" * MAX_VALUE_BYTES)])
@@ -180,11 +183,11 @@ async def test_kafka_away_at_the_start_is_reported_and_works_once_it_is_there(ow
     with pytest.raises(UnavailableError, match=r"Kafka at 127\.0\.0\.1"):
         await bus.publish([message("k")])
     with pytest.raises(UnavailableError):
-        async with bus.subscribe(TOPIC_ALERTS, "g"):
+        async with bus.subscribe(TOPIC, "g"):
             pass
     await asyncio.to_thread(server.start)
     await bus.publish([message("k", "at last")])
-    async with bus.subscribe(TOPIC_ALERTS, "g") as subscription:
+    async with bus.subscribe(TOPIC, "g") as subscription:
         assert values(await take(subscription, "k", 1)) == ["at last"]
     await bus.stop()
 
@@ -193,7 +196,7 @@ async def test_kafka_killed_in_the_middle_loses_no_message(own_kafka: Factory[Ka
     server = own_kafka()
     bus = KafkaBus(server.bootstrap, partitions=1)
     await bus.start()
-    async with bus.subscribe(TOPIC_ALERTS, "g") as subscription:
+    async with bus.subscribe(TOPIC, "g") as subscription:
         await bus.publish([message("k", "before")])
         await asyncio.to_thread(server.kill)
         with pytest.raises(UnavailableError):
@@ -220,7 +223,7 @@ async def test_stopping_while_kafka_is_away_does_not_hang(own_kafka: Factory[Kaf
     server = own_kafka()
     bus = KafkaBus(server.bootstrap, partitions=1)
     await bus.start()
-    async with bus.subscribe(TOPIC_ALERTS, "g") as subscription:
+    async with bus.subscribe(TOPIC, "g") as subscription:
         await asyncio.to_thread(server.kill)
         async with asyncio.timeout(4):
             await bus.stop()
