@@ -3,11 +3,19 @@
 import asyncio
 import contextlib
 import secrets
+import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from devices.model import Secret
 from ingest.device_messages import BRIDGE_FILTERS, MAX_PAYLOAD_BYTES
@@ -248,3 +256,55 @@ async def test_the_embedded_broker_stops_within_two_seconds_with_clients_on_it(b
         started_s = asyncio.get_running_loop().time()
     assert asyncio.get_running_loop().time() - started_s < 2
     box.client.loop_stop()
+
+
+class TlsMosquitto(Mosquitto):
+    """A broker with a certificate of an authority that only the test knows."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        authority, certificate, key = make_certificate(self.folder, self.host)
+        config = self.folder / "mosquitto.conf"
+        lines = config.read_text().splitlines()
+        lines[1:1] = [f"cafile {authority}", f"certfile {certificate}", f"keyfile {key}"]
+        config.write_text("\n".join(lines) + "\n")
+
+    def is_ready(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), timeout=2):
+            return True
+        return False
+
+
+def make_certificate(folder: Path, host: str) -> tuple[Path, Path, Path]:
+    """A self-signed certificate for `host`: the files of the authority, of the broker and of its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    public, private = folder / "broker.pem", folder / "broker.key"
+    public.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return public, public, private
+
+
+async def test_over_tls_a_broker_of_the_named_authority_is_trusted_and_no_other(box_id: str) -> None:
+    with TlsMosquitto() as server:
+        target = MqttTarget(host=server.host, port=server.port, tls=True, ca_file=server.folder / "broker.pem")
+        async with connected_link(target, box_id) as link:
+            link.send([Outgoing(f"sharpeyes/v1/callbox/{box_id}/event", b"x" * 50) for _ in range(700)])
+            assert len(await receive_from(link, box_id, 700)) == 700
+        async with running_link(MqttTarget(host=server.host, port=server.port, tls=True)) as (_, health):
+            await eventually(lambda: "certificate" in health.parts()["mqtt"].reason.lower(), what="the refusal")
