@@ -7,10 +7,12 @@ import asyncio
 import heapq
 import itertools
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 NS_PER_S = 1_000_000_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -82,4 +84,4 @@ def utc(t_ns: int) -> datetime:
 
 def to_ns(moment: datetime) -> int:
     """An aware datetime as UTC nanoseconds."""
-    return int(moment.timestamp()) * NS_PER_S + moment.microsecond * 1000
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000

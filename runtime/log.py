@@ -3,28 +3,35 @@
 import logging
 import re
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+from structlog.typing import FilteringBoundLogger, WrappedLogger
 
 LogFormat = Literal["auto", "text", "json"]
 
-_URL_LOGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s]*@", re.IGNORECASE)
+_WORD = re.compile(r"\S+")
 
 
 def mask_url_login(text: str) -> str:
-    """`text` with the user name and password of every URL in it replaced by stars; a password may hold ':' and '@'."""
-    return _URL_LOGIN.sub(r"\g<scheme>***@", text)
+    """`text` with the user name and password of every URL in it replaced by stars.
+
+    A password typed raw may hold ":", "@" and "/", so all up to the last "@" of the word goes; a URL whose path holds
+    an "@" loses its host by that, which is better than a password shown.
+    """
+    return _WORD.sub(_mask_word, text) if "@" in text and "://" in text else text
 
 
-def _mask_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    return {
-        name: mask_url_login(value if isinstance(value, str) else str(value))
-        if isinstance(value, str | BaseException)
-        else value
-        for name, value in event.items()
-    }
+def _mask_word(found: re.Match[str]) -> str:
+    word = found.group()
+    at = word.rfind("@")
+    slashes = word.find("://", 0, max(0, at))
+    return word if slashes <= 0 else f"{word[: slashes + 3]}***{word[at:]}"
+
+
+def _mask_line(_logger: WrappedLogger, _method: str, line: Any) -> str:
+    """The finished line, masked: so it holds for values inside lists, tracebacks and what libraries say, too."""
+    return mask_url_login(str(line))
 
 
 def configure_logging(level: str = "info", log_format: LogFormat = "auto") -> None:
@@ -36,7 +43,6 @@ def configure_logging(level: str = "info", log_format: LogFormat = "auto") -> No
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        _mask_values,
     ]
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer(ensure_ascii=False)
@@ -52,7 +58,7 @@ def configure_logging(level: str = "info", log_format: LogFormat = "auto") -> No
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer, _mask_line],
         )
     )
     root = logging.getLogger()

@@ -53,6 +53,8 @@ class Service:
         task = asyncio.create_task(runner, name=f"{self.name}/{name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if self.is_stopping:
+            task.cancel()  # the tasks of a service end together, also those that come too late
         return task
 
     def stop(self) -> None:
@@ -84,7 +86,7 @@ class Service:
 
     async def _fatal(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work()
+            await _run_once(work)
         except Exception as error:  # noqa: BLE001 - supervision: the one place where any end of a task is seen
             _log.error("task died, stopping", service=self.name, task=name, exc_info=error)
             self._failure = ServiceFailedError(f"{self.name}: task '{name}' died: {error}")
@@ -96,7 +98,7 @@ class Service:
         while not self._stopping.is_set():
             started_s = self._clock.monotonic_s()
             try:
-                await work()
+                await _run_once(work)
             except Exception as error:  # noqa: BLE001 - supervision: restarted by the stated rule
                 if self._clock.monotonic_s() - started_s > STEADY_AFTER_S:
                     backoff.reset()
@@ -113,3 +115,14 @@ class Service:
                 await self._clock.sleep(delay_s)
             else:
                 return
+
+
+async def _run_once(work: Callable[[], Awaitable[None]]) -> None:
+    """Run `work()`; a cancellation that nobody asked this task for is a death like any other, not a quiet end."""
+    try:
+        await work()
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("something it waited for was cancelled") from error

@@ -16,12 +16,17 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from runtime.errors import ConfigurationError
+from runtime.log import mask_url_login
 
 ENV_PREFIX = "SHARPEYES_"
 OUTSIDE_THE_MODEL = frozenset({"SHARPEYES_LANGUAGE"})
 """Read before any settings file is, by `runtime.language`."""
 
 MAX_SECRET_FILE_BYTES = 64 * 1024
+"""Room for any key or certificate; more is the wrong file."""
+
+MAX_SHOWN_CHARS = 120
+"""Of a wrong value in an error."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -106,15 +111,20 @@ def _read_toml(path: Path) -> dict[str, object]:
 
 def _read_environment(model: type[BaseModel], env: Mapping[str, str]) -> dict[str, object]:
     found: dict[str, object] = {}
+    secrets: dict[str, str] = {}
     for variable, value in env.items():
-        if not variable.upper().startswith(ENV_PREFIX) or variable.upper() in OUTSIDE_THE_MODEL:
+        if not variable.upper().startswith(ENV_PREFIX) or variable.upper() in OUTSIDE_THE_MODEL or value == "":
             continue
         name = variable[len(ENV_PREFIX) :].lower()
         secret_name = name.removesuffix("_file")
-        if name not in model.model_fields and name != secret_name and _is_secret(model, secret_name):
-            found[secret_name] = _read_secret_file(variable, Path(value))
-        elif value != "":
+        if name not in model.model_fields and _is_secret(model, secret_name):
+            secrets[secret_name] = variable
+        else:
             found[name] = value
+    for name, variable in secrets.items():
+        if name in found:
+            raise ConfigurationError(f"{variable}: {ENV_PREFIX}{name.upper()} is set as well; give one of the two")
+        found[name] = _read_secret_file(variable, Path(env[variable]))
     return found
 
 
@@ -126,10 +136,20 @@ def _is_secret(model: type[BaseModel], name: str) -> bool:
 def _read_secret_file(variable: str, path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return file.read(MAX_SECRET_FILE_BYTES).decode("utf-8").rstrip("\r\n")
+            content = file.read(MAX_SECRET_FILE_BYTES + 1)
+        secret = content.decode("utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigurationError(f"{variable}: cannot read the secret file {path}: {reason}") from None
+        reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "not UTF-8 text"
+        raise _bad_secret_file(variable, path, reason) from None
+    if len(content) > MAX_SECRET_FILE_BYTES:
+        raise _bad_secret_file(variable, path, f"larger than {MAX_SECRET_FILE_BYTES} bytes")
+    if not secret:
+        raise _bad_secret_file(variable, path, "the file is empty")
+    return secret
+
+
+def _bad_secret_file(variable: str, path: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(f"{variable}: cannot read the secret file {path}: {reason}")
 
 
 def _explain(model: type[BaseModel], error: ValidationError, origins: Mapping[str, str]) -> str:
@@ -137,7 +157,7 @@ def _explain(model: type[BaseModel], error: ValidationError, origins: Mapping[st
     for problem in error.errors(include_input=True, include_url=False):
         name = str(problem["loc"][0]) if problem["loc"] else "settings"
         info = model.model_fields.get(name)
-        given = "***" if _is_secret(model, name) else repr(problem.get("input"))[:120]
+        given = "***" if _is_secret(model, name) else mask_url_login(repr(problem.get("input")))[:MAX_SHOWN_CHARS]
         lines.append(
             f"{name} ({origins.get(name, 'settings')}): {given}: {problem['msg']}.{_example(info)}"
             if info

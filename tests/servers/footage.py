@@ -1,6 +1,6 @@
 """The streams that the tests' cameras send, made once from real footage and kept in the cache folder.
 
-Source: OpenCV's vtest.avi (a fixed outdoor camera with pedestrians, PETS 2009), from SHARPEYES_TEST_FOOTAGE, an
+Source: OpenCV's vtest.avi (a fixed outdoor camera with pedestrians, PETS 2009), from TEST_FOOTAGE, an
 installed `opencv-doc`, or that Debian package downloaded and unpacked.
 Blocks while ffmpeg runs; raises MissingServerError.
 """
@@ -109,13 +109,13 @@ def _encode(source: Path, stream: Stream, target: Path) -> None:
 
 def find_source(scratch: Path) -> Path:
     """vtest.avi, checked by its sha256; raises MissingServerError when it cannot be had."""
-    given = os.environ.get("SHARPEYES_TEST_FOOTAGE")
+    given = os.environ.get("TEST_FOOTAGE")
     places = [Path(given)] if given else [Path("/") / IN_PACKAGE]
     for path in places:
         if path.is_file() and _sha256(path) == SOURCE_SHA256:
             return path
     if given:
-        raise MissingServerError(f"vtest.avi (SHARPEYES_TEST_FOOTAGE={given} is not that file)")
+        raise MissingServerError(f"vtest.avi (TEST_FOOTAGE={given} is not that file)")
     return _download(scratch)
 
 
@@ -129,7 +129,7 @@ def _download(scratch: Path) -> Path:
             timeout=300,
         )
     except MissingServerError:
-        raise MissingServerError("vtest.avi (set SHARPEYES_TEST_FOOTAGE to its path)") from None
+        raise MissingServerError("vtest.avi (set TEST_FOOTAGE to its path)") from None
     packages = list(scratch.glob("opencv-doc_*.deb"))
     if got.returncode != 0 or not packages:
         raise MissingServerError(

