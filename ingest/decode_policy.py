@@ -31,6 +31,10 @@ BEHIND_NS = 3 * NS_PER_S
 """An active camera that is later than this jumps to the newest key frame: old alerts help nobody."""
 
 
+BLIND_NS = 4 * NS_PER_S
+"""A camera whose key frames are further apart is decoded in between: nothing may be in the picture longer unseen."""
+
+
 class Mode(StrEnum):
     WATCH = "watch"
     LOOK_BACK = "look_back"
@@ -72,6 +76,9 @@ class FramePolicy:
         self._stirred_ns = 0
         self._caught_up_ns = 0
         self._is_confirmed = False
+        self._awaits_key = False
+        self._trusts_sizes = False
+        self._key_ns = 0
         self._skipped = 0
         self._decoded = 0
 
@@ -154,12 +161,15 @@ class FramePolicy:
             stirs = self._spread.stirs(is_key=packet.is_key, size_bytes=len(packet.raw))
             if packet.is_key:
                 return self._judge_key_frame(index, packet, info)
-            if stirs:
+            self._awaits_key = packet.stamp.t_ns - self._key_ns > BLIND_NS
+            if stirs or self._awaits_key:
+                self._trusts_sizes = stirs
                 self._look_back(self._ring.key_before(index), info)
                 return []
         return []
 
     def _judge_key_frame(self, index: int, packet: Packet, info: StreamInfo) -> list[Decoded]:
+        self._key_ns = packet.stamp.t_ns
         frame = decode_key_frame(info, packet)
         self._damage.note(packet.stamp.t_ns, is_good=frame is not None)
         if frame is None:
@@ -199,6 +209,9 @@ class FramePolicy:
             self._damage.note(packet.stamp.t_ns, is_good=decoder.errors == errors)
             for frame in frames:
                 decoded += self._sampled(frame)
+            if packet.is_key:
+                self._key_ns = packet.stamp.t_ns
+                self._awaits_key &= self._key_ns <= self._caught_up_ns
             if self._is_over():
                 self._be_quiet()
                 break
@@ -225,13 +238,14 @@ class FramePolicy:
         return self._gate.stirs(frame.luma(), frame.stamp.t_ns)
 
     def _is_over(self) -> bool:
-        if self._last_ns < self._caught_up_ns or self._hold():
+        if self._last_ns < self._caught_up_ns or self._awaits_key or self._hold():
             return False
         return not self._is_confirmed or self._last_ns - self._stirred_ns > self._still_after_ns
 
     def _be_quiet(self) -> None:
-        if not self._is_confirmed:
+        if self._trusts_sizes and not self._is_confirmed:
             self._spread.note_false_alarm()
+        self._trusts_sizes = False
         self._decoder = None
         self._damage.forget_key()
         self._spread.reset_window()

@@ -24,16 +24,16 @@ def picture(second: float, moves: Callable[[float], bool], rng: np.random.Genera
 
 
 def encoded(
-    seconds: float, moves: Callable[[float], bool], codec: Codec = Codec.H264, width: int = WIDTH
+    seconds: float, moves: Callable[[float], bool], codec: Codec = Codec.H264, width: int = WIDTH, gop: int = GOP
 ) -> Iterator[tuple[int, bool, bytes]]:
-    """(pts_90k, is_key, Annex B) of a stream with a key frame each GOP pictures and no B-frames."""
+    """(pts_90k, is_key, Annex B) of a stream with a key frame each `gop` pictures and no B-frames."""
     rng = np.random.default_rng(1)
     name, params = ("libx264", "x264-params") if codec is Codec.H264 else ("libx265", "x265-params")
     context = av.CodecContext.create(name, "w")
     assert isinstance(context, av.VideoCodecContext)
     context.width, context.height, context.pix_fmt = width, HEIGHT, "yuv420p"
     context.time_base, context.framerate = Fraction(1, FPS), Fraction(FPS)
-    quiet = f"keyint={GOP}:min-keyint={GOP}:scenecut=0:bframes=0"
+    quiet = f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes=0"
     context.options = {
         "preset": "ultrafast",
         "tune": "zerolatency",
@@ -51,12 +51,15 @@ def encoded(
 
 
 def packets(
-    seconds: float, moves: Callable[[float], bool] = lambda _: False, codec: Codec = Codec.H264
+    seconds: float,
+    moves: Callable[[float], bool] = lambda _: False,
+    codec: Codec = Codec.H264,
+    gop: int = GOP,
 ) -> list[Packet]:
     """The same as packets of camera "cam", `t_ns` being time since the stream's start plus one hour."""
     return [
         Packet(Stamp("cam", seq, 3600 * NS_PER_S + pts * NS_PER_S // 90_000), pts, is_key, raw)
-        for seq, (pts, is_key, raw) in enumerate(encoded(seconds, moves, codec))
+        for seq, (pts, is_key, raw) in enumerate(encoded(seconds, moves, codec, gop=gop))
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ingest.camera_errors import ProblemCode
-from ingest.decode_policy import BEHIND_NS, Decoded, EveryFrame, FramePolicy, Mode, Sampler
+from ingest.decode_policy import BEHIND_NS, BLIND_NS, Decoded, EveryFrame, FramePolicy, Mode, Sampler
 from ingest.decoder import Decoder, decode_key_frame
 from ingest.packet import Codec, Packet, Stamp
 from ingest.ring import PacketRing
@@ -88,6 +88,16 @@ def test_packet_sizes_alone_find_what_comes_and_goes_between_two_key_frames() ->
     frames = [frame for frame, mode in decoded if mode is not Mode.WATCH and (frame.luma() > 200).any()]
     assert frames, "no key frame shows the square, its packets do"
     assert 12.0 < (frames[0].stamp.t_ns - HOUR_NS) / NS_PER_S <= 12.3
+
+
+def test_a_camera_with_rare_key_frames_is_never_blind_for_longer_than_the_bound() -> None:
+    ring = new_ring(max_s=12.0)
+    policy = without_sizes(FramePolicy(ring, BrightnessGate(), 5.0))
+    decoded = run(policy, ring, packets(17.0, lambda second: 5.2 <= second < 6.0, gop=8 * FPS))
+    with_square = [frame for frame, mode in decoded if mode is not Mode.WATCH and (frame.luma() > 200).any()]
+    assert (with_square[0].stamp.t_ns - HOUR_NS) / NS_PER_S == pytest.approx(5.2)
+    blind_s = BLIND_NS / NS_PER_S
+    assert np.diff([(frame.stamp.t_ns - HOUR_NS) / NS_PER_S for frame, _ in decoded]).max() < blind_s
 
 
 def test_frames_rise_in_time_and_are_sampled_at_the_detect_rate() -> None:
