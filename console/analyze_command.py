@@ -27,6 +27,7 @@ from devices.login import split_login
 from devices.model import Transport
 from devices.scene import Scene
 from devices.scene_file import load_scene_file
+from ingest.camera_errors import CameraError
 from ingest.libav_source import LibavSource
 from ingest.ring import PacketRing
 from ingest.session import StreamSource
@@ -38,6 +39,9 @@ from runtime.errors import ConfigurationError, UnavailableError
 from runtime.language import say
 
 REDRAW_S = 0.2
+
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C broke off; a camera has no end of its own, so there it is the usual one."""
 
 
 class _Output:
@@ -65,28 +69,37 @@ class _Run:
         self._output = output
         self._limit_s = limit_s
         self._events = 0
-        self._is_stopped = False
+        self.is_stopped = False
 
     def stop(self, *_: object) -> None:
         """Ask it to end with what it has: Ctrl-C."""
-        self._is_stopped = True
+        self.is_stopped = True
 
     def run(self, source: LibavSource, bar: "_Bar") -> None:
-        """Write all lines; the summary comes last, also after Ctrl-C."""
+        """Write all lines, the summary last, also when the source breaks off: its CameraError is raised after that."""
         started_s = time.monotonic()
+        failure: CameraError | None = None
+        try:
+            self._follow(source, bar)
+        except CameraError as error:
+            failure = error
+        self._tell_events(self._analysis.finish())
+        seconds = time.monotonic() - started_s
+        is_complete = failure is None and not self.is_stopped
+        self._output.write(summary_line(self._analysis.progress, self._events, seconds, complete=is_complete))
+        if failure is not None:
+            raise failure
+
+    def _follow(self, source: LibavSource, bar: "_Bar") -> None:
         for analysed in self._analysis.results(source.items()):
             if analysed is not None:
                 self._tell(analysed)
             elif self._is_over():
-                break
+                return
             bar.show(self._analysis.progress.size_bytes, self._analysis.progress.packets)
-        self._tell_events(self._analysis.finish())
-        seconds = time.monotonic() - started_s
-        summary = summary_line(self._analysis.progress, self._events, seconds, complete=not self._is_stopped)
-        self._output.write(summary)
 
     def _is_over(self) -> bool:
-        return self._is_stopped or (self._limit_s is not None and self._analysis.progress.t_s >= self._limit_s)
+        return self.is_stopped or (self._limit_s is not None and self._analysis.progress.t_s >= self._limit_s)
 
     def _tell(self, analysed: Analysed) -> None:
         if analysed.result.is_detected:
@@ -184,6 +197,8 @@ def analyze(
         bar = held.enter_context(_opened_bar(Path(stream.url) if is_file else None))
         held.enter_context(_on_interrupt(run.stop))
         run.run(opened, bar)
+    if is_file and run.is_stopped:
+        raise typer.Exit(INTERRUPTED)
 
 
 def _stream_source(source: str, transport: Transport) -> StreamSource:
