@@ -6,7 +6,7 @@ anew and the broker delivers again; what can take up its work from the ledger is
 """
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 
 from alerts.bus import Bus
@@ -41,7 +41,10 @@ LEDGER_FILE = "bridge.ledger.db"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeParts:
-    """What the bridge takes from its role. `open_registry` blocks, may raise UnavailableError; the bus is started."""
+    """What the bridge takes from its role. `open_registry` blocks, may raise UnavailableError; the bus is started.
+
+    The registry that it opens is the bridge's own, which closes it.
+    """
 
     open_registry: Callable[[], DeviceRegistry]
     bus: Bus
@@ -52,15 +55,16 @@ class BridgeParts:
 async def add_bridge(context: RoleContext, parts: BridgeParts) -> AsyncIterator[None]:
     """Open the bridge's ledger and start its tasks in the role's service; the ledger is closed on exit."""
     owner = context.instance(PART)
-    async with Ledger(context.settings.data / LEDGER_FILE, owner, context.clock) as ledger:
-        await _start(context, parts, ledger, owner)
-        yield
+    devices = KnownDevices(parts.open_registry, context.clock, context.health)
+    with closing(devices):
+        async with Ledger(context.settings.data / LEDGER_FILE, owner, context.clock) as ledger:
+            await _start(context, parts, ledger, devices)
+            yield
 
 
-async def _start(context: RoleContext, parts: BridgeParts, ledger: Ledger, owner: str) -> None:
+async def _start(context: RoleContext, parts: BridgeParts, ledger: Ledger, devices: KnownDevices) -> None:
     clock, health, spawn = context.clock, context.health, context.service.spawn
-    link = MqttLink(parts.broker, owner, BRIDGE_FILTERS, health)
-    devices = KnownDevices(parts.open_registry, clock, health)
+    link = MqttLink(parts.broker, ledger.owner, BRIDGE_FILTERS, health)
     states = DeviceStates(ledger, clock)
     sensors = SensorDesk(ledger, states, clock)
     relay = Relay(ledger, parts.bus, health, clock=clock)

@@ -8,6 +8,7 @@ A client that sends a packet over `MAX_PACKET_BYTES` is cut off; beyond `MAX_CLI
 import asyncio
 import contextlib
 import socket
+from collections.abc import Mapping
 
 from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
@@ -83,18 +84,20 @@ def bind_broker(host: str, port: int) -> socket.socket:
 async def serve_broker(listener: socket.socket) -> None:
     """Serve until cancelled; then end within two seconds."""
     broker = Broker({"listeners": {LISTENER: {"type": "external"}}, "plugins": {f"{__name__}.OpenDoor": {}}})
-    clients: set[asyncio.Task[None]] = set()
+    clients: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None or len(clients) >= MAX_CLIENTS:
+        if len(clients) >= MAX_CLIENTS:
             _log.warning("client turned away: too many", limit=MAX_CLIENTS)
             writer.close()
             return
-        clients.add(task)
-        task.add_done_callback(clients.discard)
-        with contextlib.suppress(AMQTTError, MQTTError, OSError):  # that client's; the broker has logged it
-            await broker.external_connected(_BoundedReader(reader), StreamWriterAdapter(writer), LISTENER)
+        clients[writer] = asyncio.current_task()
+        try:
+            with contextlib.suppress(AMQTTError, MQTTError, OSError):  # that client's; the broker has logged it
+                await broker.external_connected(_BoundedReader(reader), StreamWriterAdapter(writer), LISTENER)
+        finally:
+            clients.pop(writer, None)
+            writer.close()
 
     await broker.start()
     server = await asyncio.start_server(connected, sock=listener)
@@ -104,8 +107,18 @@ async def serve_broker(listener: socket.socket) -> None:
         await asyncio.get_running_loop().create_future()
     finally:
         server.close()
-        with contextlib.suppress(TimeoutError, AMQTTError, MQTTError):
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                await broker.shutdown()
-        for task in clients:
-            task.cancel()
+        await _stop(broker, clients)
+
+
+async def _stop(broker: Broker, clients: Mapping[asyncio.StreamWriter, asyncio.Task[None] | None]) -> None:
+    """End amqtt, then whatever connection it has left open."""
+    with contextlib.suppress(TimeoutError, AMQTTError, MQTTError):
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await broker.shutdown()
+    tasks = [task for task in clients.values() if task is not None]
+    for writer in list(clients):
+        writer.transport.abort()
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S / 3)

@@ -33,6 +33,7 @@ class DeviceRegistry(Protocol):
     def sites(self) -> Sequence[Site]: ...
     def callboxes(self) -> Sequence[CallBox]: ...
     def sensors(self) -> Sequence[Sensor]: ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,11 @@ class KnownDevices:
             for listener in self._listeners:
                 listener(found)
         self._was_read.set()
+
+    def close(self) -> None:
+        """Close the registry if it was opened."""
+        if self._registry is not None:
+            self._registry.close()
 
     # What `alerts.places` asks of a registry, answered from the copy.
 

@@ -176,6 +176,22 @@ async def test_a_full_second_of_messages_goes_through_unharmed(broker: Broker, b
     assert [int(delivery.payload) for delivery in found] == list(range(count))
 
 
+async def test_what_nobody_settles_stays_with_the_broker_and_comes_when_there_is_room(
+    box_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.mqtt_session.MAX_UNSETTLED", 10)
+    count = 200
+    async with embedded_broker() as port:
+        target = MqttTarget(host="127.0.0.1", port=port)
+        async with connected_link(target) as link, on(MqttDevice("127.0.0.1", port, box_id)) as box:
+            sent = [box.client.publish(f"{box.topic}/event", b"x" * 4000, qos=1) for _ in range(count)]
+            await eventually(lambda: all(info.is_published() for info in sent), what="the broker to have them all")
+            first = await link.receive()
+            assert len(first) < 10 + 64 * 1024 // 4000 + 1  # the bound, and one receive beyond it
+            link.settle(first)
+            await receive_from(link, box_id, count - len(first))
+
+
 @pytest.mark.parametrize("version", ["3.1.1", "5"])
 async def test_a_delivery_that_was_not_settled_comes_again(
     mosquitto: Mosquitto, box_id: str, version: MqttVersion

@@ -33,12 +33,13 @@ async def embedded_bridge(data: Path) -> AsyncIterator[Settings]:
             CallBox(callbox_id="box-1", name="王奶奶家", site_id="village"),
         ]
     )
+    registry.close()
     service, health, clock = Service("up"), Health(), SystemClock()
     context = RoleContext(role="up", settings=settings, service=service, health=health, clock=clock)
     bus = open_bus(settings, data, clock)
     await bus.start()
     service.spawn("broker", lambda: serve_broker(listener))
-    parts = BridgeParts(open_registry=lambda: registry, bus=bus, broker=target_from_settings(settings))
+    parts = BridgeParts(open_registry=lambda: registry_of(settings), bus=bus, broker=target_from_settings(settings))
     async with add_bridge(context, parts):
         running = asyncio.create_task(service.run())
         await eventually(health.is_ready)
@@ -48,7 +49,6 @@ async def embedded_bridge(data: Path) -> AsyncIterator[Settings]:
             service.stop()
             await running
     await bus.stop()
-    registry.close()
 
 
 async def simulate(settings: Settings, *arguments: str, language: str = "en") -> tuple[int, str]:

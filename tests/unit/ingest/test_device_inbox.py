@@ -74,6 +74,9 @@ class OneVillage:
     def sensors(self) -> list[Sensor]:
         return [Sensor(sensor_id="gauge-1", name="东河", site_id="village", metric="water_level", unit="m")]
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 @dataclass
 class Desk:
