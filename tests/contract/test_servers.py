@@ -179,7 +179,8 @@ def ffprobe(url: str, *options: str) -> dict[str, object]:
         ("street-h265", "hevc", (704, 400), "15/1"),
         ("still", "h264", (1920, 1080), "25/1"),
         ("still-sub", "h264", (704, 576), "15/1"),
-        ("large/40", "h264", (1280, 720), "25/1"),
+        ("large-40", "h264", (1280, 720), "25/1"),
+        ("still-40", "h264", (1920, 1080), "25/1"),
     ],
 )
 def test_camera_sends_what_its_mount_says(

@@ -83,7 +83,8 @@ def serve(port, mounts, auth):
     if auth:
         server.set_auth(auth)
     for mount in mounts:
-        for path in [mount["path"], *(f"{mount['path']}/{copy}" for copy in range(1, COPIES + 1))]:
+        # No path below another: the server would not find /still/1 beside /still and /still-sub.
+        for path in [mount["path"], *(f"{mount['path']}-{copy}" for copy in range(1, COPIES + 1))]:
             server.get_mount_points().add_factory("/" + path, make_factory(mount, auth is not None))
     if server.attach(None) == 0:
         sys.exit(f"cannot listen on port {port}")

@@ -29,7 +29,7 @@ class RtspServer(ServerProcess):
     stalls        `large` that goes silent after STALLS_AFTER_S without closing
     ends          `large` that ends properly after 3 s
 
-    `MOUNT/1` to `MOUNT/40` are sources of their own with the same footage, for many cameras at once. All but `stalls`
+    `MOUNT-1` to `MOUNT-40` are sources of their own with the same footage, for many cameras at once. All but `stalls`
     and `ends` are shared: a client that comes later joins the stream where it is. `freeze` silences
     all cameras at once.
     """
