@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAlreadyEx
 
 from alerts.bus import COMPACTED_TOPICS, Message, check_size
 from alerts.contract import DEAD_LETTER_SUFFIX, TOPIC_ALERTS, TOPIC_CASE_UPDATES, TOPIC_DEVICE_STATE
+from alerts.kafka_batches import BATCH_BYTES, BatchedPublication
 from alerts.kafka_subscription import KafkaSubscription
 from runtime.errors import InvalidInputError, UnavailableError
 from runtime.log import get_logger
@@ -69,7 +70,7 @@ class KafkaBus:
         producer = await self._connected()
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
-                await _send_all(producer, messages)
+                await BatchedPublication(producer).send(messages)
         except MessageSizeTooLargeError:
             raise InvalidInputError("Kafka refuses a message as too large: raise message.max.bytes there") from None
         except (KafkaError, TimeoutError, OSError) as error:
@@ -122,6 +123,7 @@ class KafkaBus:
             bootstrap_servers=self._bootstrap,
             enable_idempotence=True,
             acks="all",
+            max_batch_size=BATCH_BYTES,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             client_id="sharpeyes",
         )
@@ -141,13 +143,6 @@ class KafkaBus:
     def _away(self, error: Exception) -> UnavailableError:
         reason = str(error) or type(error).__name__
         return UnavailableError(f"Kafka at {self._bootstrap} is not available: {reason}")
-
-
-async def _send_all(producer: AIOKafkaProducer, messages: Sequence[Message]) -> None:
-    confirmed = [await producer.send(m.topic, m.value, m.key.encode(), headers=list(m.headers)) for m in messages]
-    failures = [r for r in await asyncio.gather(*confirmed, return_exceptions=True) if isinstance(r, BaseException)]
-    if failures:
-        raise failures[0]
 
 
 async def _close(producer: AIOKafkaProducer) -> None:

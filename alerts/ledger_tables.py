@@ -23,7 +23,7 @@ CREATE TABLE alerts (
     finished   INTEGER NOT NULL,
     updated_ns INTEGER NOT NULL,
     body       BLOB NOT NULL
-) WITHOUT ROWID;
+);
 CREATE UNIQUE INDEX one_open_call ON alerts (device_id) WHERE kind = 'call' AND finished = 0;
 CREATE INDEX calls_of_device ON alerts (device_id, finished, alert_id) WHERE kind = 'call';
 
@@ -87,6 +87,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA journal_size_limit=67108864")
+    connection.execute("PRAGMA temp_store=MEMORY")  # savepoints keep what they may have to undo there
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         raise ConfigurationError(f"{path} was written by a newer version of Sharp Eyes: install that version again")
