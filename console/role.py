@@ -28,6 +28,9 @@ from runtime.service import Service
 
 MAX_INSTANCE_CHARS = 64
 
+STARTING = "start"
+"""The health part that keeps a role from being ready before its parts have said how they are."""
+
 _log = get_logger(__name__)
 
 
@@ -72,7 +75,9 @@ async def _serve(role: str, settings: Settings, listener: socket.socket, compose
     service.spawn("status", lambda: serve_status(role, context.health, listener))
     host, port = listener.getsockname()[:2]
     _log.info("starting", role=role, data=str(settings.data), status=f"http://{host}:{port}/readyz")
+    context.health.unwell(STARTING, "its parts are being started", required=True)
     async with compose(context):
+        context.health.drop(STARTING)
         await service.run()
     _log.info("stopped", role=role)
 

@@ -42,6 +42,7 @@ class Roster:
         self._sites: dict[str, Site] = {}
         self._revision = -1
         self._listeners: list[Callable[[frozenset[str]], None]] = []
+        health.unwell(PART, "the registry has not been read yet", required=True)
 
     def on_change(self, listener: Callable[[frozenset[str]], None]) -> None:
         """Call `listener(camera ids)` after each change."""

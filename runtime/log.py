@@ -64,8 +64,10 @@ def configure_logging(level: str = "info", log_format: LogFormat = "auto") -> No
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(threshold)
-    for chatty in ("aiokafka", "amqtt", "transitions", "urllib3", "uvicorn", "alembic", "libav"):
+    for chatty in ("amqtt", "transitions", "urllib3", "uvicorn", "alembic", "libav"):
         logging.getLogger(chatty).setLevel(max(threshold, logging.WARNING))
+    # It logs each round of a retry that it makes itself, dozens a second on a fresh cluster; roles say what it costs.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def get_logger(name: str) -> FilteringBoundLogger:

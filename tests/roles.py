@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
 
 from devices.model import CallBox, Camera, Sensor, Site, SiteLevel
 from devices.secrets import open_secret_box
@@ -53,6 +54,13 @@ class RoleProcess(ServerProcess):
                 return parts
         except (urllib.error.URLError, OSError):
             return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            error.add_note(f"the end of {self.name}'s log:\n{self.log_tail()}")
+        super().__exit__(kind, error, trace)
 
     def metrics(self) -> str:
         """What /metrics says."""

@@ -21,7 +21,7 @@ from tests.waiting import POLL_S
 
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 15
-LOG_TAIL_BYTES = 4000
+LOG_TAIL_BYTES = 8000
 HOST = "127.0.0.1"
 
 
