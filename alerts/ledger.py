@@ -107,13 +107,21 @@ class Ledger:
             self._wake.clear()
             while self._queue:
                 batch = [self._queue.popleft() for _ in range(min(MAX_BATCH, len(self._queue)))]
-                filled = self._commit(batch)
+                filled = self._commit_safely(batch)
                 self._loop.call_soon_threadsafe(self._settle, batch, filled)
             if self._is_closing and not self._queue:
                 break
         if self._sql is not None:
             self._sql.close()
             self._sql = None
+
+    def _commit_safely(self, batch: list[_Change[Any]]) -> bool:
+        try:
+            return self._commit(batch)
+        except Exception as error:  # noqa: BLE001 - supervision: a dead writer would leave every caller waiting
+            _log.error("ledger writer failed", path=str(self.path), exc_info=error)
+            self._fail(batch, UnavailableError(f"{self.path}: the ledger failed: {error}"))
+            return False
 
     def _commit(self, batch: list[_Change[Any]]) -> bool:
         """Run a batch in one transaction; True when it queued messages."""

@@ -1,8 +1,8 @@
 """The relay: messages committed to the outbox go to the bus in order, then its listeners hear of them.
 
 One task on the loop. Blocks on the bus and never drops: a batch the bus does not take is tried again after a jittered
-delay, for ever. A crash between the bus and the mark sends that batch again: at least once. Ends with
-`UnavailableError` only when the ledger itself fails.
+delay, for ever; a message that the bus refuses for good goes to the dead-letter topic. A crash between the bus and the
+mark sends that batch again: at least once. Ends with `UnavailableError` only when the ledger itself fails.
 """
 
 import asyncio
@@ -10,13 +10,14 @@ import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
-from alerts.bus import Bus
+from alerts.bus import Bus, Message, Received
+from alerts.dead_letter import dead_letter
 from alerts.ledger import Ledger
 from alerts.ledger_txn import LedgerTxn, OutboxRow
 from runtime import metrics
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
-from runtime.errors import SharpEyesError, UnavailableError
+from runtime.errors import InvalidInputError, SharpEyesError, UnavailableError
 from runtime.health import Health
 from runtime.log import get_logger
 
@@ -70,17 +71,32 @@ class Relay:
 
     async def _publish(self, rows: Sequence[OutboxRow]) -> None:
         messages = [row.message for row in rows]
+        try:
+            await self._insist(messages)
+        except InvalidInputError:
+            await self._publish_singly(messages)
+        self._backoff.reset()
+        self._health.well(PART)
+        for topic, count in Counter(message.topic for message in messages).items():
+            metrics.published.labels(topic).inc(count)
+
+    async def _insist(self, messages: Sequence[Message]) -> None:
         while True:
             try:
                 await self._bus.publish(messages)
             except UnavailableError as error:
                 await self._wait_out(error)
             else:
-                break
-        self._backoff.reset()
-        self._health.well(PART)
-        for topic, count in Counter(message.topic for message in messages).items():
-            metrics.published.labels(topic).inc(count)
+                return
+
+    async def _publish_singly(self, messages: Sequence[Message]) -> None:
+        """A broker with a limit of its own refused the batch: what it refuses alone must not hold up the rest."""
+        for message in messages:
+            try:
+                await self._insist([message])
+            except InvalidInputError as error:
+                _log.error("bus refuses a message for good", topic=message.topic, key=message.key, reason=str(error))
+                await self._insist([dead_letter(Received(message, -1, -1), str(error))])
 
     async def _wait_out(self, error: UnavailableError) -> None:
         delay_s = self._backoff.next_s()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from alerts.bus import Message, Received, Subscription
-from runtime.errors import UnavailableError
+from runtime.errors import InvalidInputError, UnavailableError
 
 
 class MemoryBus:
@@ -14,6 +14,7 @@ class MemoryBus:
         self.sent: list[Message] = []
         self.is_away = False
         self.refused = 0
+        self.poison = b""
         self.committed = 0
         self._arrived = asyncio.Event()
 
@@ -25,6 +26,8 @@ class MemoryBus:
         if self.is_away:
             self.refused += 1
             raise UnavailableError("bus away")
+        if self.poison and any(message.value == self.poison for message in messages if message.topic == "t"):
+            raise InvalidInputError("too large for this broker")
         self.sent += messages
         self._arrived.set()
 

@@ -215,3 +215,13 @@ async def test_keys_are_bounded_in_number(ledger: Ledger, clock: FakeClock, monk
 async def test_times_of_alerts_come_from_the_clock(ledger: Ledger, clock: FakeClock) -> None:
     clock.advance(5)
     assert await ledger.apply(lambda txn: txn.now_ns) == T0_NS + 5 * NS_PER_S
+
+
+async def test_an_unforeseen_failure_of_the_writer_leaves_nobody_waiting(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "_count", lambda made: 1 / 0)
+    with pytest.raises(UnavailableError, match="division"):
+        await ledger.apply(lambda txn: txn.once("a", "1"))
+    monkeypatch.undo()
+    assert await ledger.apply(lambda txn: txn.once("b", "1"))

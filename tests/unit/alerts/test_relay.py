@@ -123,3 +123,12 @@ async def test_what_was_published_but_not_marked_before_a_crash_is_published_aga
     await eventually(lambda: is_drained(around))
     task.cancel()
     assert around.values() == ["a", "a"]
+
+
+async def test_a_message_the_bus_refuses_for_good_holds_up_no_other(running: Around) -> None:
+    running.bus.poison = b"bad"
+    await running.queue("a", "bad", "b")
+    await eventually(lambda: is_drained(running))
+    assert running.values() == ["a", "b"]
+    [letter] = running.bus.of("t.dlq")
+    assert (letter.value, dict(letter.headers)["dlq_reason"]) == (b"bad", b"too large for this broker")
