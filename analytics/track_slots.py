@@ -82,7 +82,7 @@ class TrackSlots:
             feet=feet,
             before=np.where(fresh[:, None], feet, self.foot[rows]),
             before_ns=np.where(fresh, t_ns, self.seen_ns[rows]),
-            onset_ns=np.where(fresh, np.clip(tracks.first_t_ns, t_ns - MAX_UNCONFIRMED_NS, t_ns), t_ns),
+            onset_ns=np.where(fresh, np.minimum(np.maximum(tracks.first_t_ns, t_ns - MAX_UNCONFIRMED_NS), t_ns), t_ns),
         )
         self._follow(seen)
         return seen

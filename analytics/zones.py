@@ -42,7 +42,7 @@ class ZoneMask:
 
     def contains(self, feet: NDArray[np.float32]) -> NDArray[np.bool_]:
         """(N,) whether each foot point (N, 2) is inside; points beyond the picture's edge count as on it."""
-        cell = np.clip((feet * MASK_CELLS).astype(np.int32), 0, MASK_CELLS - 1)
+        cell = np.minimum(np.maximum(feet * MASK_CELLS, 0), MASK_CELLS - 1).astype(np.intp)
         return self._inside[cell[:, 1], cell[:, 0]]
 
 

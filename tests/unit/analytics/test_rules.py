@@ -229,7 +229,7 @@ class TestLineCrossed:
         assert sorted(event.track_id for event in started(events)) == list(range(50))
 
     @given(steps=st.lists(st.tuples(st.floats(0, 1, width=32), st.floats(0, 1, width=32)), min_size=2, max_size=30))
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=20, deadline=None)
     def test_directions_alternate_whenever_the_ends_cannot_be_walked_around(
         self, steps: list[tuple[float, float]]
     ) -> None:
@@ -299,7 +299,6 @@ class TestTime:
             events += rules.update(tracks_at(step * 2.0, {1: INSIDE} if step != 5 else {}))
         assert at_s(started(events)[0].start_ns) == pytest.approx(20.0)
 
-
     def test_frames_older_than_a_tick_still_count(self) -> None:
         rules = engine(zone_rule())
         rules.update(tracks_at(10, {}))
@@ -351,14 +350,14 @@ class TestBoundedState:
         rules = engine(zone_rule())
         assert len(rules.update(tracks_at(0, dict.fromkeys(range(MAX_TRACKS + 50), INSIDE)))) == MAX_TRACKS
 
-    def test_rows_are_given_back_over_a_long_day(self) -> None:
+    def test_rows_are_given_back_when_their_tracks_are_gone(self) -> None:
         rules = engine(zone_rule(), line_rule(name="x"))
-        for step in range(MAX_TRACKS + 100):
+        for step in range(60):
             rules.update(tracks_at(step * 1.0, {step: INSIDE}))
         assert len(rules._slots) < 10
 
     @given(data=st.data())
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=8, deadline=None)
     def test_every_event_starts_once_and_ends_once_whatever_the_tracks_do(self, data: st.DataObject) -> None:
         rules = engine(zone_rule(cooldown_s=1.0), loitering(1.0, name="l"), line_rule(name="x"))
         rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))

@@ -1,0 +1,132 @@
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import av
+import pytest
+
+from analytics.decode_pool import REST_S, DecodePool
+from ingest.camera_errors import Problem, ProblemCode
+from ingest.decode_policy import Decoded, Mode
+from ingest.packet import Frame, Stamp
+from runtime.clock import FakeClock
+from tests.waiting import wait_until
+
+GARBAGE = Problem(ProblemCode.GARBAGE)
+
+
+class Policy:
+    """Has `waiting` steps of work; each gives one frame."""
+
+    def __init__(self, camera_id: str, steps: list[str], waiting: int, mode: Mode = Mode.ACTIVE) -> None:
+        self.waiting = waiting
+        self.mode = mode
+        self.problem: Problem | None = None
+        self.fails = False
+        self._camera_id = camera_id
+        self._steps = steps
+
+    def step(self) -> list[Decoded]:
+        self.waiting -= 1
+        self._steps.append(self._camera_id)
+        if self.fails:
+            raise ZeroDivisionError
+        frame = Frame(Stamp(self._camera_id, len(self._steps), 1), av.VideoFrame(16, 16, "yuv420p"))
+        return [(frame, self.mode)]
+
+
+class Inference:
+    """Notes what it is offered; is occupied when told."""
+
+    def __init__(self) -> None:
+        self.offered: list[str] = []
+        self.occupied: set[str] = set()
+
+    def offer(self, camera_id: str, frame: Frame, mode: Mode) -> None:
+        self.offered.append(camera_id)
+
+    def is_occupied(self, camera_id: str) -> bool:
+        return camera_id in self.occupied
+
+
+@pytest.fixture
+def steps() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def inference() -> Inference:
+    return Inference()
+
+
+@contextmanager
+def decoding(
+    inference: Inference, *policies: tuple[str, Policy], clock: FakeClock | None = None
+) -> Iterator[DecodePool]:
+    """One thread over the policies, started after all are there."""
+    pool = DecodePool(1, inference, clock or FakeClock())  # type: ignore[arg-type]  # the part it uses
+    for camera_id, policy in policies:
+        pool.add(camera_id, policy, lambda problem: None)  # type: ignore[arg-type]  # the part it uses
+    pool.start()
+    yield pool
+    pool.stop()
+
+
+def test_cameras_take_turns(inference: Inference, steps: list[str]) -> None:
+    cameras = [(name, Policy(name, steps, 3)) for name in "abc"]
+    with decoding(inference, *cameras):
+        wait_until(lambda: len(inference.offered) == 9)
+    assert steps == list("abcabcabc")
+
+
+def test_a_camera_that_looks_back_waits_for_its_frames_and_a_live_one_does_not(
+    inference: Inference, steps: list[str]
+) -> None:
+    inference.occupied = {"back", "live"}
+    back, live = Policy("back", steps, 1, Mode.LOOK_BACK), Policy("live", steps, 5)
+    with decoding(inference, ("back", back), ("live", live)):
+        wait_until(lambda: not live.waiting)
+        assert back.waiting == 1
+        inference.occupied.clear()
+        wait_until(lambda: not back.waiting)
+
+
+def test_a_policy_that_raises_rests_and_the_others_go_on(inference: Inference, steps: list[str]) -> None:
+    clock = FakeClock()
+    bad, good = Policy("bad", steps, 5), Policy("good", steps, 5)
+    bad.fails = True
+    with decoding(inference, ("bad", bad), ("good", good), clock=clock):
+        wait_until(lambda: not good.waiting)
+        assert steps.count("bad") == 1
+        bad.fails = False
+        clock.advance(REST_S + 0.1)
+        wait_until(lambda: not bad.waiting)
+
+
+def test_a_removed_camera_is_left_alone(inference: Inference, steps: list[str]) -> None:
+    gone, here = Policy("gone", steps, 0), Policy("here", steps, 0)
+    with decoding(inference, ("gone", gone), ("here", here)) as pool:
+        pool.remove("gone")
+        gone.waiting = here.waiting = 2
+        wait_until(lambda: not here.waiting)
+    assert "gone" not in steps
+
+
+def test_a_problem_of_the_bitstream_is_told_on_changes_only(inference: Inference, steps: list[str]) -> None:
+    policy, told, pool = Policy("a", steps, 0), [], DecodePool(1, inference, FakeClock())  # type: ignore[arg-type]
+    heard = threading.Event()
+
+    def hear(problem: Problem | None) -> None:
+        told.append(problem)
+        heard.set()
+
+    pool.add("a", policy, hear)  # type: ignore[arg-type]  # the part it uses
+    pool.start()
+    for problem in (GARBAGE, None):
+        policy.problem = problem
+        policy.waiting = 4
+        wait_until(lambda: not policy.waiting)
+        wait_until(heard.is_set)
+        heard.clear()
+    pool.stop()
+    assert told == [GARBAGE, None]
