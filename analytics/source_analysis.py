@@ -87,7 +87,7 @@ class SourceAnalysis:
         if not self.progress.decoded:
             raise InvalidInputError(
                 say(
-                    zh="没有一帧画面能够解码,无法分析",
+                    zh="没有一帧画面能够解码，无法分析",
                     en="not one picture could be decoded; there is nothing to analyse",
                 )
             )

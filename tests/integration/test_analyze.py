@@ -233,7 +233,12 @@ def test_a_camera_that_ends_is_an_error_after_the_summary(rtsp_server: RtspServe
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(None, "does not exist"), (b"", "no video"), (b"hello " * 1000, "no video"), (b"\x00" * 4096, "no video")],
+    [
+        (None, "does not exist"),
+        (b"", "no video that can be read"),
+        (b"hello " * 1000, "no video that can be read"),
+        (b"\x00" * 4096, "no video that can be read"),
+    ],
 )
 def test_what_is_no_video_is_refused_in_one_line(tmp_path: Path, content: bytes | None, says: str) -> None:
     path = tmp_path / "file.mp4"
