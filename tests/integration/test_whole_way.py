@@ -9,19 +9,16 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
-from jsonschema import Draft202012Validator
 from minio import Minio
 
-from devices.login import split_login
-from devices.model import CallBox, Camera, PlaceType, Purpose
-from devices.scene import Rule, RuleKind, Zone
+from devices.model import CallBox
+from tests.downstream import ROOT, downstream
 from tests.mqtt_device import MqttDevice
 from tests.roles import RoleProcess, on_kafka, on_minio, on_mosquitto, register
 from tests.servers.kafka import Kafka
@@ -29,55 +26,14 @@ from tests.servers.minio import MinioServer
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.postgres import Postgres
 from tests.servers.rtsp import RtspServer
+from tests.street import street_camera
 from tests.waiting import eventually
 
-ROOT = Path(__file__).resolve().parents[2]
-SCHEMA = Draft202012Validator(json.loads((ROOT / "alerts/schema/alert.v1.json").read_text(encoding="utf-8")))
 BUCKET = "whole-way"
 SECOND = 1
 """The first event may be as old as the stream: people stand there when it begins."""
 
 PRE_ROLL_S, POST_ROLL_S, CLIP_MAX_S = 3.0, 2.0, 12.0
-
-
-class Downstream:
-    """All alerts on Kafka, by device, each valid by the schema."""
-
-    def __init__(self) -> None:
-        self.alerts: list[dict[str, Any]] = []
-
-    def revisions(self, device_id: str, place: int = 0) -> dict[int, dict[str, Any]]:
-        """The revisions of the device's first alert, or of a later one."""
-        ours = [alert for alert in self.alerts if alert["device_id"] == device_id]
-        ids = list(dict.fromkeys(alert["alert_id"] for alert in ours))
-        return {a["revision"]: a for a in ours if len(ids) > place and a["alert_id"] == ids[place]}
-
-    async def revision(self, device_id: str, number: int, place: int = 0) -> dict[str, Any]:
-        def found() -> dict[str, Any] | None:
-            return self.revisions(device_id, place).get(number)
-
-        answer = await eventually(found, 60, f"revision {number} of alert {place} of {device_id}")
-        assert answer is not None
-        return answer
-
-
-@asynccontextmanager
-async def downstream(kafka: Kafka) -> AsyncIterator[Downstream]:
-    heard = Downstream()
-    consumer = AIOKafkaConsumer("sharpeyes.alerts", bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest")
-
-    async def listen() -> None:
-        async for message in consumer:
-            alert = json.loads(message.value)
-            SCHEMA.validate(alert)
-            heard.alerts.append(alert)
-
-    async with consumer:
-        task = asyncio.create_task(listen())
-        yield heard
-        failed = task.done() and task.exception()
-        task.cancel()
-        assert not failed, f"an alert that breaks its schema: {failed}"
 
 
 @contextmanager
@@ -91,29 +47,6 @@ def case_system(kafka: Kafka) -> Iterator[None]:
         process.wait(10)
 
 
-def street_camera(url: str) -> Camera:
-    plain, credentials = split_login(url)
-    return Camera(
-        camera_id="whole-way-street",
-        name="东街口",
-        site_id="village",
-        main_url=plain,
-        credentials=credentials,
-        purpose=Purpose.PUBLIC_SAFETY,
-        place_type=PlaceType.ROAD_JUNCTION,
-        zones=(Zone(name="crossing", polygon=((0.2, 0.3), (0.8, 0.3), (0.8, 1.0), (0.2, 1.0))),),
-        rules=(
-            Rule(
-                name="person on the crossing",
-                kind=RuleKind.ZONE_ENTERED,
-                area="crossing",
-                classes=frozenset({"person"}),
-                cooldown_s=8,  # the second event finds its pre-roll in the ring
-            ),
-        ),
-    )
-
-
 @pytest.fixture
 def worker_settings(kafka: Kafka, minio: MinioServer, postgres: Postgres, tmp_path: Path) -> dict[str, object]:
     roll = {"pre_roll_s": PRE_ROLL_S, "post_roll_s": POST_ROLL_S, "clip_max_s": CLIP_MAX_S}
@@ -123,7 +56,7 @@ def worker_settings(kafka: Kafka, minio: MinioServer, postgres: Postgres, tmp_pa
 async def test_from_a_camera_to_the_case_system(
     kafka: Kafka, minio: MinioServer, rtsp_server: RtspServer, worker_settings: dict[str, object], tmp_path: Path
 ) -> None:
-    camera = street_camera(rtsp_server.url("street", login="digest"))
+    camera = street_camera("whole-way-street", rtsp_server.url("street", login="digest"), cooldown_s=8)
     register(tmp_path, str(worker_settings["database_url"]), camera)
     with RoleProcess("worker", tmp_path, {**worker_settings, "instance": "whole-way-worker"}) as worker:
         async with downstream(kafka) as heard:
