@@ -68,7 +68,7 @@ class Places:
         if place is None:
             raise NotFoundError(
                 say(
-                    zh=f"呼叫盒 {callbox_id} 未登记;请先用 sharpeyes callbox add 登记",
+                    zh=f"呼叫盒 {callbox_id} 未登记；请先用 sharpeyes callbox add 登记",
                     en=f"call box {callbox_id} is not registered; register it with sharpeyes callbox add",
                 )
             )

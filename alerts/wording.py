@@ -54,7 +54,7 @@ def metric_name(metric: str) -> Text:
 def zone_entered(device_name: str, object_class: str, zone: str) -> Text:
     what = object_name(object_class)
     return Text(
-        zh=f"{device_name}:{what.zh}进入“{zone}”区域",
+        zh=f"{device_name}：{what.zh}进入“{zone}”区域",
         en=f"{device_name}: {what.en} entered zone “{zone}”",
     )
 
@@ -64,7 +64,7 @@ def line_crossed(device_name: str, object_class: str, line: str, direction: Dire
     zh = {Direction.A_TO_B: "(A 侧到 B 侧)", Direction.B_TO_A: "(B 侧到 A 侧)"}
     en = {Direction.A_TO_B: " from side A to side B", Direction.B_TO_A: " from side B to side A"}
     return Text(
-        zh=f"{device_name}:{what.zh}越过“{line}”{zh.get(direction, '') if direction else ''}",
+        zh=f"{device_name}：{what.zh}越过“{line}”{zh.get(direction, '') if direction else ''}",
         en=f"{device_name}: {what.en} crossed “{line}”{en.get(direction, '') if direction else ''}",
     )
 
@@ -72,7 +72,7 @@ def line_crossed(device_name: str, object_class: str, line: str, direction: Dire
 def loitering(device_name: str, object_class: str, zone: str, dwell_s: float) -> Text:
     what = object_name(object_class)
     return Text(
-        zh=f"{device_name}:{what.zh}在“{zone}”区域逗留已达 {dwell_s:.0f} 秒",
+        zh=f"{device_name}：{what.zh}在“{zone}”区域逗留已达 {dwell_s:.0f} 秒",
         en=f"{device_name}: {what.en} has stayed in zone “{zone}” for {dwell_s:.0f} s",
     )
 
@@ -80,7 +80,7 @@ def loitering(device_name: str, object_class: str, zone: str, dwell_s: float) ->
 def sensor_above(device_name: str, metric: str, value: float, limit: float, unit: str) -> Text:
     what = metric_name(metric)
     return Text(
-        zh=f"{device_name}:{what.zh} {value:g} {unit},超过警戒值 {limit:g} {unit}",
+        zh=f"{device_name}：{what.zh} {value:g} {unit}，超过警戒值 {limit:g} {unit}",
         en=f"{device_name}: {what.en} {value:g} {unit}, above the limit of {limit:g} {unit}",
     )
 
@@ -88,7 +88,7 @@ def sensor_above(device_name: str, metric: str, value: float, limit: float, unit
 def sensor_below(device_name: str, metric: str, value: float, limit: float, unit: str) -> Text:
     what = metric_name(metric)
     return Text(
-        zh=f"{device_name}:{what.zh} {value:g} {unit},低于警戒值 {limit:g} {unit}",
+        zh=f"{device_name}：{what.zh} {value:g} {unit}，低于警戒值 {limit:g} {unit}",
         en=f"{device_name}: {what.en} {value:g} {unit}, below the limit of {limit:g} {unit}",
     )
 
@@ -97,7 +97,7 @@ def sensor_missing(device_name: str, metric: str, silent_s: float) -> Text:
     what = metric_name(metric)
     minutes = max(1, round(silent_s / 60))
     return Text(
-        zh=f"{device_name}:{what.zh}数据已中断 {minutes} 分钟",
+        zh=f"{device_name}：{what.zh}数据已中断 {minutes} 分钟",
         en=f"{device_name}: no {what.en} data for {minutes} min",
     )
 
@@ -106,17 +106,17 @@ def sensor_normal(device_name: str, metric: str, value: float | None, unit: str)
     """The value is back within its limit, or the data is back; `value` is None when the sensor has not said one yet."""
     what = metric_name(metric)
     zh, en = ("", "") if value is None else (f"({value:g} {unit})", f" ({value:g} {unit})")
-    return Text(zh=f"{device_name}:{what.zh}已恢复正常{zh}", en=f"{device_name}: {what.en} is back to normal{en}")
+    return Text(zh=f"{device_name}：{what.zh}已恢复正常{zh}", en=f"{device_name}: {what.en} is back to normal{en}")
 
 
 def call(device_name: str, step: CallStep, site_name: str) -> Text:
     """A call that is not closed; `site_name` is who is being rung or who answered."""
     zh = {
         CallStep.OPEN: "按键求助",
-        CallStep.RINGING: f"按键求助,正在呼叫{site_name}",
+        CallStep.RINGING: f"按键求助，正在呼叫{site_name}",
         CallStep.ANSWERED: f"求助已由{site_name}接听",
         CallStep.DISPATCHED: "求助已派人前往处置",
-        CallStep.RATING: "求助已处理,等待评价",
+        CallStep.RATING: "求助已处理，等待评价",
         CallStep.CLOSED: "求助已结束",
     }
     en = {
@@ -127,21 +127,21 @@ def call(device_name: str, step: CallStep, site_name: str) -> Text:
         CallStep.RATING: "call handled, waiting for a rating",
         CallStep.CLOSED: "call ended",
     }
-    return Text(zh=f"{device_name}:{zh[step]}", en=f"{device_name}: {en[step]}")
+    return Text(zh=f"{device_name}：{zh[step]}", en=f"{device_name}: {en[step]}")
 
 
 def call_closed(device_name: str, outcome: CallOutcome, rating: Rating | None) -> Text:
     """How a call ended."""
     if outcome is CallOutcome.RATED:
         zh, en = (
-            ("求助已结束,评价满意", "call ended, rated good")
+            ("求助已结束，评价满意", "call ended, rated good")
             if rating is Rating.UP
-            else ("求助已结束,评价不满意", "call ended, rated bad")
+            else ("求助已结束，评价不满意", "call ended, rated bad")
         )
     else:
         zh, en = {
-            CallOutcome.UNRATED: ("求助已结束,未评价", "call ended, not rated"),
+            CallOutcome.UNRATED: ("求助已结束，未评价", "call ended, not rated"),
             CallOutcome.ABANDONED: ("接听前已挂断", "hung up before anyone answered"),
             CallOutcome.REJECTED: ("求助已被退回", "call was rejected"),
         }[outcome]
-    return Text(zh=f"{device_name}:{zh}", en=f"{device_name}: {en}")
+    return Text(zh=f"{device_name}：{zh}", en=f"{device_name}: {en}")

@@ -65,5 +65,5 @@ class CameraFleet:
         return self._detectors[name]
 
     def _without_detector(self, error: ConfigurationError) -> Condition:
-        reason = Text(zh=f"检测模型无法使用:{error}", en=f"its detector cannot be used: {error}")
+        reason = Text(zh=f"检测模型无法使用：{error}", en=f"its detector cannot be used: {error}")
         return Condition(DeviceCondition.OFFLINE, "no_detector", reason, self._shared.clock.now_ns())

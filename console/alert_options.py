@@ -29,7 +29,7 @@ TextOption = Annotated[
 AlertIdArgument = Annotated[
     str,
     typer.Argument(
-        metavar="ALERT", help=say(zh="告警编号,或足以区分的开头几位", en="Alert id, or enough of its start")
+        metavar="ALERT", help=say(zh="告警编号，或足以区分的开头几位", en="Alert id, or enough of its start")
     ),
 ]
 
@@ -85,7 +85,7 @@ def read_moment(text: str | None, option: str, now_ns: int) -> int | None:
     except (ValueError, OverflowError, OSError):
         raise InvalidInputError(
             say(
-                zh=f"{option}: 看不懂 {text!r};可写 30m、2h、1d,或 2026-05-01、2026-05-01T08:00",
+                zh=f"{option}: 看不懂 {text!r}；可写 30m、2h、1d，或 2026-05-01、2026-05-01T08:00",
                 en=f"{option}: cannot read {text!r}; write 30m, 2h, 1d, or 2026-05-01, 2026-05-01T08:00",
             )
         ) from None

@@ -51,7 +51,7 @@ SHOWN_EFFECT_S = 5.0
 
 POLL_S = 0.1
 
-app = typer.Typer(no_args_is_help=True, help=say(zh="告警:查询、跟踪、答复", en="Alerts: search, follow, answer"))
+app = typer.Typer(no_args_is_help=True, help=say(zh="告警：查询、跟踪、答复", en="Alerts: search, follow, answer"))
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AlertV1)
@@ -60,7 +60,7 @@ _decoder = msgspec.json.Decoder(AlertV1)
 @app.command(
     "list",
     help=say(
-        zh="列出告警,新的在前。\n\n例:sharpeyes alerts list --status open --site town-1 --since 2h",
+        zh="列出告警，新的在前。\n\n例：sharpeyes alerts list --status open --site town-1 --since 2h",
         en="List alerts, newest first.\n\nExample: sharpeyes alerts list --status open --site town-1 --since 2h",
     ),
 )
@@ -73,7 +73,7 @@ def list_alerts(
     site: Site = None,
     text: TextOption = None,
     since: Annotated[
-        str | None, typer.Option(help=say(zh="此时之后:30m、2h 或日期", en="After: 30m, 2h or a date"))
+        str | None, typer.Option(help=say(zh="此时之后：30m、2h 或日期", en="After: 30m, 2h or a date"))
     ] = None,
     until: Annotated[str | None, typer.Option(help=say(zh="此时之前", en="Before"))] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help=say(zh="最多几条", en="At most so many"))] = 50,
@@ -95,7 +95,7 @@ def list_alerts(
         return
     standard_output().print(table(page.alerts))
     if page.next_cursor:
-        note(say(zh=f"还有更多:--cursor {page.next_cursor}", en=f"There are more: --cursor {page.next_cursor}"))
+        note(say(zh=f"还有更多：--cursor {page.next_cursor}", en=f"There are more: --cursor {page.next_cursor}"))
 
 
 @app.command(help=say(zh="显示一条告警及其经过", en="Show one alert and what happened to it"))
@@ -111,7 +111,7 @@ def show(context: typer.Context, alert: AlertIdArgument, as_json: AsJson = False
 
 @app.command(
     help=say(
-        zh="实时显示告警的每一次变化,Ctrl-C 结束。\n\n例:sharpeyes alerts watch --severity critical",
+        zh="实时显示告警的每一次变化，Ctrl-C 结束。\n\n例：sharpeyes alerts watch --severity critical",
         en="Show alerts as they come, until Ctrl-C.\n\nExample: sharpeyes alerts watch --severity critical",
     )
 )
@@ -132,7 +132,7 @@ def watch(
 
 @app.command(
     help=say(
-        zh="以处置系统的身份答复一条告警。\n\n例:sharpeyes alerts answer 01KQ5Z accepted --by 王芳 --note 已电话联系",
+        zh="以处置系统的身份答复一条告警。\n\n例：sharpeyes alerts answer 01KQ5Z accepted --by 王芳 --note 已电话联系",
         en="Answer an alert as the case system does.\n\n"
         "Example: sharpeyes alerts answer 01KQ5Z accepted --by 'Wang Fang' --note 'on the phone'",
     )
@@ -150,14 +150,14 @@ def answer(
         _refuse_out_of_order(found, status)
         update = _case_update(found.alert_id, status, by or getpass.getuser(), note_text, case_id)
         asyncio.run(_publish(context.obj.values, update))
-        note(say(zh=f"已答复:{CASES[status]}", en=f"Answered: {CASES[status]}"))
+        note(say(zh=f"已答复：{CASES[status]}", en=f"Answered: {CASES[status]}"))
         effect = _effect(store, update)
     if effect is not None:
         standard_output().print(line(effect))
     else:
         note(
             say(
-                zh="答复已送出;负责该告警的进程尚未处理,可用 alerts show 查看",
+                zh="答复已送出；负责该告警的进程尚未处理，可用 alerts show 查看",
                 en="The answer is on its way; the alert's owner has not dealt with it yet, see alerts show",
             )
         )
@@ -186,7 +186,7 @@ def _find(store: AlertStore, given: str) -> AlertV1:
     if len(found) > 1:
         raise InvalidInputError(
             say(
-                zh=f"以 {given!r} 开头的告警不止一条,请多写几位编号",
+                zh=f"以 {given!r} 开头的告警不止一条，请多写几位编号",
                 en=f"more than one alert id begins with {given!r}: give more of it",
             )
         )
@@ -201,7 +201,7 @@ def _refuse_out_of_order(alert: AlertV1, status: CaseStatus) -> None:
     if not allowed:
         raise ConflictError(
             say(
-                zh=f"该告警{STATUSES[alert.status]},不能再答复“{CASES[status]}”",
+                zh=f"该告警{STATUSES[alert.status]}，不能再答复“{CASES[status]}”",
                 en=f"the alert is {STATUSES[alert.status]}: it cannot be {CASES[status]} any more",
             )
         )
@@ -221,7 +221,7 @@ def _case_update(alert_id: str, status: CaseStatus, by: str, text: str, case_id:
     try:
         return msgspec.convert(update, CaseUpdateV1)
     except msgspec.ValidationError as error:
-        raise InvalidInputError(say(zh=f"答复无法送出:{error}", en=f"the answer cannot be sent: {error}")) from None
+        raise InvalidInputError(say(zh=f"答复无法送出：{error}", en=f"the answer cannot be sent: {error}")) from None
 
 
 async def _publish(settings: Settings, update: CaseUpdateV1) -> None:
@@ -255,7 +255,7 @@ async def _watch(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
             try:
                 await _follow(bus, wanted, output, as_json=as_json)
             except UnavailableError as error:
-                note(say(zh=f"告警总线暂时不可用,正在重试:{error}", en=f"The bus is away, trying again: {error}"))
+                note(say(zh=f"告警总线暂时不可用，正在重试：{error}", en=f"The bus is away, trying again: {error}"))
                 await asyncio.sleep(backoff.next_s())
     finally:
         await bus.stop()
@@ -263,7 +263,7 @@ async def _watch(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
 
 async def _follow(bus: Bus, wanted: Wanted, output: Console, *, as_json: bool) -> None:
     async with bus.subscribe(TOPIC_ALERTS, f"sharpeyes.watch.{ULID()}", from_latest=True) as subscription:
-        note(say(zh="等待告警,Ctrl-C 结束", en="Waiting for alerts, Ctrl-C ends"))
+        note(say(zh="等待告警，Ctrl-C 结束", en="Waiting for alerts, Ctrl-C ends"))
         while True:
             for received in await subscription.receive():
                 _print(received, wanted, output, as_json=as_json)

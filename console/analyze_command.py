@@ -121,7 +121,7 @@ def _on_interrupt(stop: Callable[..., None]) -> Iterator[None]:
 
 analyze.__doc__ = say(
     zh="用同一条处理流水线分析录像或摄像头，每行输出一个 JSON 对象。\n\n"
-    "例:sharpeyes analyze street.mp4 --zones zones.yaml --out found.jsonl",
+    "例：sharpeyes analyze street.mp4 --zones zones.yaml --out found.jsonl",
     en="Run the worker's pipeline over a recording or a camera; one JSON object a line.\n\n"
     "Example: sharpeyes analyze street.mp4 --zones zones.yaml --out found.jsonl",
 )

@@ -105,7 +105,7 @@ def run_bridge(settings: Settings) -> None:
     if settings.mqtt_url is None:
         raise ConfigurationError(
             say(
-                zh="mqtt_url:桥接进程需要一个 MQTT 服务。例:SHARPEYES_MQTT_URL=mqtt://127.0.0.1:1883",
+                zh="mqtt_url：桥接进程需要一个 MQTT 服务。例：SHARPEYES_MQTT_URL=mqtt://127.0.0.1:1883",
                 en="mqtt_url: the bridge needs an MQTT broker. Example: SHARPEYES_MQTT_URL=mqtt://127.0.0.1:1883",
             )
         )

@@ -21,7 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     help=say(
-        zh="慧眼:接入摄像头、呼叫盒和传感器,发现情况,把带片段的告警送到处置人员。",
+        zh="慧眼：接入摄像头、呼叫盒和传感器，发现情况，把带片段的告警送到处置人员。",
         en="Cameras, call boxes and sensors in; alerts with their clip out, to the people who must respond.",
     ),
 )

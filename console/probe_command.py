@@ -53,7 +53,7 @@ def probe_url(
 def probe_camera(
     context: typer.Context,
     camera: Annotated[
-        str, typer.Argument(help=say(zh="摄像头编号,或 rtsp:// 地址", en="A camera's id, or an rtsp:// URL"))
+        str, typer.Argument(help=say(zh="摄像头编号，或 rtsp:// 地址", en="A camera's id, or an rtsp:// URL"))
     ],
     sub: Annotated[bool, typer.Option("--sub", help=say(zh="检查子码流", en="Probe the sub-stream"))] = False,
     picture: PictureOption = None,
@@ -85,7 +85,7 @@ def _save(path: Path, picture: bytes) -> None:
     except OSError as error:
         raise ConfigurationError(
             say(
-                zh=f"--picture:无法写入 {path}:{error.strerror}",
+                zh=f"--picture：无法写入 {path}：{error.strerror}",
                 en=f"--picture: {path} cannot be written: {error.strerror}",
             )
         ) from None
@@ -129,7 +129,7 @@ def _print(report: ProbeReport, picture: Path | None) -> None:
     else:
         what, check = problem.what, problem.check_next
         console.print(f"[red]✗[/red] {say(zh=what.zh, en=what.en)}", soft_wrap=True)
-        console.print(say(zh=f"  请检查:{check.zh}", en=f"  Next: {check.en}"), soft_wrap=True)
+        console.print(say(zh=f"  请检查：{check.zh}", en=f"  Next: {check.en}"), soft_wrap=True)
     if picture is not None and report.picture is not None:
         console.print(say(zh=f"画面已保存到 {picture}", en=f"Picture saved as {picture}"), soft_wrap=True)
 
@@ -169,14 +169,14 @@ def _advice(report: ProbeReport) -> list[str]:
     ):
         found.append(
             say(
-                zh="关键帧间隔较长,会推迟发现和片段开头。建议在摄像头上设为 2 秒",
+                zh="关键帧间隔较长，会推迟发现和片段开头。建议在摄像头上设为 2 秒",
                 en="Key frames are far apart, which delays detection and the start of clips. Set 2 s on the camera",
             )
         )
     if report.fps is not None and report.fps < LOW_FPS:
         found.append(
             say(
-                zh="帧率低于每秒 5 帧,行人可能跟丢。建议设为 15 至 25",
+                zh="帧率低于每秒 5 帧，行人可能跟丢。建议设为 15 至 25",
                 en="Below 5 pictures a second people may be lost in tracking. Set 15 to 25",
             )
         )
@@ -184,12 +184,12 @@ def _advice(report: ProbeReport) -> list[str]:
 
 
 probe_url.__doc__ = say(
-    zh="在 5 秒内检查一路视频:能否连上、登录、编码、画面大小、帧率、关键帧间隔、码率。\n\n"
-    "例:sharpeyes probe rtsp://192.168.1.64:554/stream1 --username admin --picture look.jpg",
+    zh="在 5 秒内检查一路视频：能否连上、登录、编码、画面大小、帧率、关键帧间隔、码率。\n\n"
+    "例：sharpeyes probe rtsp://192.168.1.64:554/stream1 --username admin --picture look.jpg",
     en="Check a stream within 5 seconds: reached, login, codec, size, rates.\n\n"
     "Example: sharpeyes probe rtsp://192.168.1.64:554/stream1 --username admin --picture look.jpg",
 )
 probe_camera.__doc__ = say(
-    zh="检查一台已登记的摄像头。\n\n例:sharpeyes camera probe gate-1 --picture look.jpg",
+    zh="检查一台已登记的摄像头。\n\n例：sharpeyes camera probe gate-1 --picture look.jpg",
     en="Check a registered camera.\n\nExample: sharpeyes camera probe gate-1 --picture look.jpg",
 )

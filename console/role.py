@@ -92,7 +92,7 @@ def prepare_data_folder(data: Path) -> None:
     except OSError as error:
         raise ConfigurationError(
             say(
-                zh=f"data:目录 {data} 无法写入:{error.strerror}。请用 --data 指定一个可写的目录",
+                zh=f"data：目录 {data} 无法写入：{error.strerror}。请用 --data 指定一个可写的目录",
                 en=f"data: the folder {data} cannot be written: {error.strerror}. Choose a writable one with --data",
             )
         ) from None
@@ -107,7 +107,7 @@ def lock_part(data: Path, part: str) -> Iterator[None]:
         except OSError:
             raise ConfigurationError(
                 say(
-                    zh=f"目录 {data} 上已有一个 {part} 在运行。请先停止它,或用 --data 指定另一个目录",
+                    zh=f"目录 {data} 上已有一个 {part} 在运行。请先停止它，或用 --data 指定另一个目录",
                     en=f"a {part} already runs on the folder {data}. Stop it, or choose another one with --data",
                 )
             ) from None

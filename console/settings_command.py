@@ -37,7 +37,8 @@ def settings(
 
 
 settings.__doc__ = say(
-    zh="显示生效的设置、各自的来源;密码以 *** 代替。\n\n例:SHARPEYES_KAFKA_BOOTSTRAP=127.0.0.1:9092 sharpeyes settings",
+    zh="显示生效的设置、各自的来源；密码以 *** 代替。\n\n"
+    "例：SHARPEYES_KAFKA_BOOTSTRAP=127.0.0.1:9092 sharpeyes settings",
     en="Show the settings in force and where each came from; secrets are shown as ***.\n\n"
     "Example: SHARPEYES_KAFKA_BOOTSTRAP=127.0.0.1:9092 sharpeyes settings",
 )

@@ -36,7 +36,7 @@ Files = Annotated[
 ]
 Host = Annotated[str, typer.Option(help=say(zh="监听地址", en="Address to listen on"))]
 PortNumber = Annotated[
-    int, typer.Option(min=0, max=65535, help=say(zh="监听端口;0 表示任选", en="Port to listen on; 0: any"))
+    int, typer.Option(min=0, max=65535, help=say(zh="监听端口；0 表示任选", en="Port to listen on; 0: any"))
 ]
 
 

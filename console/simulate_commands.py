@@ -22,7 +22,7 @@ from ingest.mqtt_target import target_from_settings
 from runtime.errors import ConfigurationError, UnavailableError
 from runtime.language import say
 
-app = typer.Typer(no_args_is_help=True, help=say(zh="模拟设备,用于试用", en="Simulated devices, for trying out"))
+app = typer.Typer(no_args_is_help=True, help=say(zh="模拟设备，用于试用", en="Simulated devices, for trying out"))
 app.command("camera", help=simulate_camera_command.HELP)(simulate_camera_command.camera)
 
 _KEYS = {"g": BoxKey.CALL, "r": BoxKey.HANGUP, "u": BoxKey.UP, "d": BoxKey.DOWN}
@@ -33,10 +33,10 @@ MAX_TYPED_BYTES = 64
 _screen = Console(highlight=False, soft_wrap=True)
 
 KEY_NAMES = {
-    BoxKey.CALL: say(zh="绿键(呼叫)", en="green key (call)"),
-    BoxKey.HANGUP: say(zh="红键(挂断)", en="red key (hang up)"),
-    BoxKey.UP: say(zh="拇指向上(满意)", en="thumb up"),
-    BoxKey.DOWN: say(zh="拇指向下(不满意)", en="thumb down"),
+    BoxKey.CALL: say(zh="绿键（呼叫）", en="green key (call)"),
+    BoxKey.HANGUP: say(zh="红键（挂断）", en="red key (hang up)"),
+    BoxKey.UP: say(zh="拇指向上（满意）", en="thumb up"),
+    BoxKey.DOWN: say(zh="拇指向下（不满意）", en="thumb down"),
 }
 WORDS = {
     "ack": say(zh="已收到", en="the press is safe"),
@@ -44,15 +44,15 @@ WORDS = {
     BoxStep.ANSWERED: say(zh="已接听", en="answered"),
     BoxStep.ASSIGNED: say(zh="已派人前来", en="someone is on the way"),
     BoxStep.ARRIVED: say(zh="处置人员已到达", en="help has arrived"),
-    BoxStep.RATE: say(zh="请评价:u 满意,d 不满意", en="please rate: u good, d bad"),
+    BoxStep.RATE: say(zh="请评价：u 满意，d 不满意", en="please rate: u good, d bad"),
     BoxStep.CLOSED: say(zh="本次求助已结束", en="the call is closed"),
 }
 
 
 @app.command(
     help=say(
-        zh="模拟一个呼叫盒:g 呼叫,r 挂断,u 满意,d 不满意,q 退出。\n\n"
-        "脚本中使用:sharpeyes simulate callbox box-1 --press call --wait ringing",
+        zh="模拟一个呼叫盒：g 呼叫，r 挂断，u 满意，d 不满意，q 退出。\n\n"
+        "脚本中使用：sharpeyes simulate callbox box-1 --press call --wait ringing",
         en="A call box with its four keys: g call, r hang up, u thumb up, d thumb down, q quit.\n\n"
         "In scripts: sharpeyes simulate callbox box-1 --press call --wait ringing",
     )
@@ -64,7 +64,7 @@ def callbox(
         str | None,
         typer.Option(
             help=say(
-                zh="依次按下的键,逗号分隔:call、hangup、up、down",
+                zh="依次按下的键，逗号分隔：call、hangup、up、down",
                 en="Keys to press in turn, comma-separated: call, hangup, up, down",
             )
         ),
@@ -96,7 +96,7 @@ def _read_keys(press: str | None) -> list[BoxKey]:
             known = ", ".join(BoxKey)
             raise ConfigurationError(
                 say(
-                    zh=f"--press:没有 {name!r} 这个键。可用:{known}",
+                    zh=f"--press：没有 {name!r} 这个键。可用：{known}",
                     en=f"--press: there is no key {name!r}. There are: {known}",
                 )
             )
@@ -107,13 +107,13 @@ def _not_in_time(box: SimulatedCallBox, timeout_s: float) -> UnavailableError:
     if not box.is_connected:
         return UnavailableError(
             say(
-                zh=f"{timeout_s:g} 秒内未能连上 MQTT 服务;请先启动 sharpeyes up,或检查 SHARPEYES_MQTT_URL",
+                zh=f"{timeout_s:g} 秒内未能连上 MQTT 服务；请先启动 sharpeyes up，或检查 SHARPEYES_MQTT_URL",
                 en=f"no MQTT broker within {timeout_s:g} s; start `sharpeyes up` first, or check SHARPEYES_MQTT_URL",
             )
         )
     return UnavailableError(
         say(
-            zh=f"{timeout_s:g} 秒内没有听到等待的回应;呼叫盒 {box.callbox_id} 登记了吗?桥接进程在运行吗?",
+            zh=f"{timeout_s:g} 秒内没有听到等待的回应；呼叫盒 {box.callbox_id} 登记了吗？桥接进程在运行吗？",
             en=f"what was awaited did not come within {timeout_s:g} s; is call box {box.callbox_id} registered, "
             "and does the bridge run?",
         )
@@ -125,7 +125,7 @@ def _converse(box: SimulatedCallBox) -> None:
     if not sys.stdin.isatty():
         raise ConfigurationError(
             say(
-                zh="此命令需要终端;在脚本中请用 --press,例如 --press call --wait ringing",
+                zh="此命令需要终端；在脚本中请用 --press，例如 --press call --wait ringing",
                 en="this needs a terminal; in scripts use --press, for example --press call --wait ringing",
             )
         )

@@ -91,7 +91,7 @@ def _where_to_look(settings: Settings, *, demo: bool) -> list[str]:
     rows.append((status, say(zh="各部分是否正常", en="how its parts are")))
     width = max(len(where) for where, _ in rows)
     heading = say(
-        zh="[bold]慧眼已启动[/bold],按 Ctrl-C 停止。请另开一个终端:",
+        zh="[bold]慧眼已启动[/bold]，按 Ctrl-C 停止。请另开一个终端：",
         en="[bold]Sharp Eyes is up[/bold]; Ctrl-C stops it. In another terminal:",
     )
     return [heading, *(f"  {where:<{width}}  {what}" for where, what in rows)]

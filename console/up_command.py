@@ -14,7 +14,7 @@ def up(
         typer.Option(
             "--demo",
             help=say(
-                zh="加入两台模拟摄像头和一个呼叫盒,无需任何设备即可试用",
+                zh="加入两台模拟摄像头和一个呼叫盒，无需任何设备即可试用",
                 en="Add two simulated cameras and a call box, to try it without any device",
             ),
         ),
@@ -26,7 +26,8 @@ def up(
 
 
 up.__doc__ = say(
-    zh="在一个进程里运行全部功能,直到 Ctrl-C 停止。状态都在数据目录里,再次启动会接着运行。\n\n例:sharpeyes up --demo",
+    zh="在一个进程里运行全部功能，直到 Ctrl-C 停止。状态都在数据目录里，再次启动会接着运行。\n\n"
+    "例：sharpeyes up --demo",
     en="Run everything in one process, until Ctrl-C. All state is in the data folder; a second start goes on.\n\n"
     "Example: sharpeyes up --demo",
 )

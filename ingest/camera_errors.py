@@ -83,19 +83,19 @@ _WORDS: dict[ProblemCode, tuple[str, str, str, str]] = {
     ProblemCode.HOST_UNKNOWN: (
         "找不到这个主机名",
         "The host name is not known",
-        "检查地址是否写错,或改用 IP 地址",
+        "检查地址是否写错，或改用 IP 地址",
         "Check the address for typing errors, or use the IP address",
     ),
     ProblemCode.UNREACHABLE: (
-        "连不上摄像头,网络不通",
+        "连不上摄像头，网络不通",
         "The camera cannot be reached over the network",
-        "检查供电、网线和 IP 地址,并确认本机与摄像头在互通的网段",
+        "检查供电、网线和 IP 地址，并确认本机与摄像头在互通的网段",
         "Check power, cable and IP address, and that this machine and the camera share a network",
     ),
     ProblemCode.REFUSED: (
         "设备的这个端口没有开放",
         "Nothing listens on this port of the device",
-        "检查端口号(通常是 554),并在摄像头设置中启用 RTSP",
+        "检查端口号（通常是 554），并在摄像头设置中启用 RTSP",
         "Check the port (usually 554) and switch RTSP on in the camera's settings",
     ),
     ProblemCode.LOGIN_MISSING: (
@@ -107,13 +107,13 @@ _WORDS: dict[ProblemCode, tuple[str, str, str, str]] = {
     ProblemCode.LOGIN_REFUSED: (
         "摄像头拒绝了用户名或密码",
         "The camera refused the user name or password",
-        "核对用户名和密码;多次输错后摄像头可能锁定几分钟",
+        "核对用户名和密码；多次输错后摄像头可能锁定几分钟",
         "Check both; after several wrong tries many cameras lock the account for some minutes",
     ),
     ProblemCode.LOGIN_TOO_LONG: (
         "用户名和密码过长",
         "User name and password are too long",
-        "两者合计不超过 126 个字母(汉字和符号占得更多),请在摄像头上改短",
+        "两者合计不超过 126 个字母（汉字和符号占得更多），请在摄像头上改短",
         "Together they may take 126 letters (other characters count more); choose shorter ones on the camera",
     ),
     ProblemCode.NOT_FOUND: (
@@ -129,33 +129,33 @@ _WORDS: dict[ProblemCode, tuple[str, str, str, str]] = {
         "Try the other one of TCP and UDP",
     ),
     ProblemCode.NOT_RTSP: (
-        "对方有应答,但不是 RTSP",
+        "对方有应答，但不是 RTSP",
         "Something answers, but it does not speak RTSP",
-        "可能填成了网页端口(如 80),RTSP 通常是 554",
+        "可能填成了网页端口（如 80）,RTSP 通常是 554",
         "This may be the port of the web page (such as 80); RTSP is usually 554",
     ),
     ProblemCode.SERVER_ERROR: (
         "摄像头回答内部错误",
         "The camera answers with an error of its own",
-        "重启摄像头;可能同时观看的人过多",
+        "重启摄像头；可能同时观看的人过多",
         "Restart the camera; too many viewers at once may also be the cause",
     ),
     ProblemCode.NO_ANSWER: (
-        "连接已建立,但摄像头没有应答",
+        "连接已建立，但摄像头没有应答",
         "The connection stands, but the camera does not answer",
-        "重启摄像头,并检查端口是否正确",
+        "重启摄像头，并检查端口是否正确",
         "Restart the camera and check the port",
     ),
     ProblemCode.BAD_ANSWER: (
-        "摄像头的应答不合规范,无法理解",
+        "摄像头的应答不合规范，无法理解",
         "The camera's answers make no sense",
-        "检查 URL 的路径;重启摄像头或升级固件",
+        "检查 URL 的路径；重启摄像头或升级固件",
         "Check the path of the URL; restart the camera or update its firmware",
     ),
     ProblemCode.NOT_VIDEO: (
         "这个地址没有视频",
         "There is no video at this address",
-        "检查 URL,确认选择的是视频码流而不是音频或其他数据",
+        "检查 URL，确认选择的是视频码流而不是音频或其他数据",
         "Check that the URL names a video stream and not audio or other data",
     ),
     ProblemCode.CODEC_UNSUPPORTED: (
@@ -165,21 +165,21 @@ _WORDS: dict[ProblemCode, tuple[str, str, str, str]] = {
         "Set the camera's encoding to H.264 or H.265",
     ),
     ProblemCode.PARAMETER_SETS_MISSING: (
-        "码流缺少解码参数集(SPS/PPS,H.265 还有 VPS)",
+        "码流缺少解码参数集（SPS/PPS,H.265 还有 VPS）",
         "The stream lacks its parameter sets (SPS and PPS, for H.265 also VPS), so nobody can decode it",
-        "重启摄像头或升级固件;把编码改为 H.264 通常有效",
+        "重启摄像头或升级固件；把编码改为 H.264 通常有效",
         "Restart the camera or update its firmware; H.264 usually works",
     ),
     ProblemCode.NO_KEY_FRAME: (
-        "有数据,但一直没有关键帧",
+        "有数据，但一直没有关键帧",
         "Data arrives, but no key frame",
-        "在摄像头设置中把关键帧(I 帧)间隔设为 2 至 4 秒",
+        "在摄像头设置中把关键帧（I 帧）间隔设为 2 至 4 秒",
         "Set the camera's key frame (I frame) interval to 2 to 4 seconds",
     ),
     ProblemCode.NO_MEDIA: (
-        "摄像头接受了请求,但没有发来视频数据",
+        "摄像头接受了请求，但没有发来视频数据",
         "The camera accepted the request, but no video data arrives",
-        "用 UDP 时检查防火墙,或改用 TCP",
+        "用 UDP 时检查防火墙，或改用 TCP",
         "With UDP, check the firewall, or use TCP",
     ),
     ProblemCode.TOO_LARGE: (
@@ -189,27 +189,27 @@ _WORDS: dict[ProblemCode, tuple[str, str, str, str]] = {
         "Lower the resolution or bit rate in the camera's settings",
     ),
     ProblemCode.STOPPED_SENDING: (
-        "摄像头不再发送数据,但没有断开连接",
+        "摄像头不再发送数据，但没有断开连接",
         "The camera stopped sending without closing the connection",
-        "检查网络质量和供电;系统会自动重连",
+        "检查网络质量和供电；系统会自动重连",
         "Check network quality and power; the system reconnects by itself",
     ),
     ProblemCode.CLOSED_BY_CAMERA: (
         "摄像头断开了连接",
         "The camera closed the connection",
-        "若频繁出现,检查同时观看的人数和网络",
+        "若频繁出现，检查同时观看的人数和网络",
         "If this repeats, check the number of viewers and the network",
     ),
     ProblemCode.GARBAGE: (
         "收到的数据无法解码",
         "The data that arrives cannot be decoded",
-        "检查网络丢包;用 UDP 时改用 TCP;仍不行则重启摄像头",
+        "检查网络丢包；用 UDP 时改用 TCP；仍不行则重启摄像头",
         "Check for packet loss; with UDP, use TCP; otherwise restart the camera",
     ),
     ProblemCode.UNSTABLE: (
         "摄像头反复断线重连",
         "The camera keeps disconnecting",
-        "检查供电和网络;可能有其他系统占用了连接数",
+        "检查供电和网络；可能有其他系统占用了连接数",
         "Check power and network; another system may be using up the camera's connections",
     ),
     ProblemCode.NO_FILE: (
@@ -221,13 +221,13 @@ _WORDS: dict[ProblemCode, tuple[str, str, str, str]] = {
     ProblemCode.BAD_ADDRESS: (
         "地址格式不正确",
         "The address is not well formed",
-        "使用 rtsp://主机:554/路径,用户名和密码单独填写",
+        "使用 rtsp://主机：554/路径，用户名和密码单独填写",
         "Use rtsp://HOST:554/PATH, and give the login separately",
     ),
     ProblemCode.INTERNAL: (
         "处理码流时程序出错",
         "The program failed while handling the stream",
-        "系统会自动重试;请把日志交给开发者",
+        "系统会自动重试；请把日志交给开发者",
         "It tries again by itself; please send the log to the developers",
     ),
 }
