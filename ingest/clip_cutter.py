@@ -111,11 +111,9 @@ class ClipCutter:
         with self._lock:
             plans, self._plans = self._plans, []
         for plan in plans:
-            if plan.cut is None:
-                self._spool.lose(self._record(plan), reason)
-            else:
+            if plan.cut is not None:
                 plan.cut.failure = reason
-                plan.cut.finish()
+            self._hand_over(plan, reason)
 
     def _can_share(self, plan: _Plan, start_ns: int) -> bool:
         first_ns = plan.cut.record.start_ns if plan.cut else plan.start_ns - self._pre_ns
@@ -158,8 +156,14 @@ class ClipCutter:
         return now_s - plan.fed_at_s > SILENT_S or self._clock.now_ns() > stop_ns + round(LATE_S * NS_PER_S)
 
     def _close(self, plan: _Plan, reason: str) -> None:
+        """End the clip with what it has; one without a file is lost for `reason`. One that is closed stays so."""
         with self._lock:
+            if plan not in self._plans:
+                return
             self._plans.remove(plan)  # from here on no alert joins it
+        self._hand_over(plan, reason)
+
+    def _hand_over(self, plan: _Plan, reason: str) -> None:
         record = self._record(plan)
         if plan.cut is None:
             self._spool.lose(record, reason)

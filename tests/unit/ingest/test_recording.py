@@ -203,6 +203,17 @@ def test_removing_a_camera_finishes_its_clip(studio: Studio) -> None:
     assert studio.play_length_s(clip) == pytest.approx(4, abs=0.15)
 
 
+def test_every_clip_of_a_camera_that_is_removed_says_that_the_disk_refused_it(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_bytes(b"a file in the way")
+    studio = make_studio(tmp_path)
+    studio.play_until(20)
+    studio.recorder.start_clip("one", "east", at(4))
+    studio.recorder.start_clip("two", "east", at(19))
+    studio.recorder.remove_camera("east")
+    studio.recorder.tick()
+    assert ["cannot be written" in clip.lost for clip in studio.files()] == [True, True]
+
+
 def test_segments_follow_each_other_without_a_gap(tmp_path: Path) -> None:
     studio = make_studio(tmp_path, RecordingMode.CONTINUOUS)
     studio.play_until(10)
@@ -279,6 +290,24 @@ def test_a_fault_in_one_camera_is_survived_by_all(studio: Studio, monkeypatch: p
     studio.recorder.end_clip(studio.recorder.start_clip("good", "east", at(4)), at(4))
     studio.play_until(8)
     assert [clip.camera_id for clip in studio.files()] == ["east"]
+
+
+def test_an_alert_that_joins_a_clip_as_its_recording_fails_has_the_clip(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.play_until(5)
+    studio.recorder.start_clip("one", "east", at(4))
+    studio.play_until(6)
+
+    def join_and_fail(*_: object) -> None:
+        studio.recorder.start_clip("two", "east", at(5))
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(studio.ring, "read", join_and_fail)
+    studio.play_until(6.1)
+    (clip,) = studio.files()
+    assert clip.is_finished
+    assert clip.alert_ids == ("one", "two")
 
 
 def test_a_disk_that_fills_up_in_the_middle_keeps_the_beginning_of_the_clip(tmp_path: Path) -> None:
