@@ -44,6 +44,7 @@ COMPLAIN_EVERY_S = 1.0
 """Refusals come by the thousand from one broken device; the metric counts each, the log shows some."""
 
 PART = "bridge ledger"
+LOW_BATTERY_CODE = "battery_low"
 
 _PRESS_OUTCOMES = {outcome: mqtt_messages.labels("event", outcome) for outcome in (*map(str, PressOutcome), "refused")}
 
@@ -129,7 +130,7 @@ class DeviceInbox:
 
     def _work_of(self, address: Address, message: Payload) -> Work | None:
         if isinstance(message, KeyPress):
-            self._report(address, DeviceCondition.ONLINE, "ready", device_words.READY)
+            self._note_alive(address)
             return partial(self._press, address.device_id, message)
         if isinstance(message, DeviceReport):
             self._report_state(address, message)
@@ -140,7 +141,7 @@ class DeviceInbox:
         if self._is_repeated(address.device_id, message):
             mqtt_messages.labels(address.channel, "duplicate").inc()
             return None
-        self._report(address, DeviceCondition.ONLINE, "ready", device_words.READY)
+        self._note_alive(address)
         mqtt_messages.labels(address.channel, "accepted").inc()
         return partial(self._read, sensor, message.value)
 
@@ -174,8 +175,14 @@ class DeviceInbox:
             self._report(address, DeviceCondition.OFFLINE, "lost", device_words.LOST)
         elif report.battery is not None and report.battery < LOW_BATTERY:
             words = device_words.battery_low(report.battery)
-            self._report(address, DeviceCondition.DEGRADED, "battery_low", words)
+            self._report(address, DeviceCondition.DEGRADED, LOW_BATTERY_CODE, words)
         else:
+            self._report(address, DeviceCondition.ONLINE, "ready", device_words.READY)
+
+    def _note_alive(self, address: Address) -> None:
+        """It sent what the contract allows, so it works; how full its battery is, its next state says."""
+        known = self.states.known(address.device_id)
+        if known is None or known.code != LOW_BATTERY_CODE:
             self._report(address, DeviceCondition.ONLINE, "ready", device_words.READY)
 
     def _report(self, address: Address, condition: DeviceCondition, code: str, reason: Text) -> None:

@@ -211,6 +211,26 @@ async def test_what_a_box_says_of_itself_becomes_its_state(desk: Desk, report: d
     assert state.code == code
 
 
+async def test_a_low_battery_is_shown_until_the_device_says_that_it_is_full(desk: Desk) -> None:
+    await desk.deal_with(delivery("sensor/gauge-1/state", {"state": "ready", "battery": 0.1}))
+    await desk.deal_with(reading(1, 1.0))
+    assert _code_of(desk, "gauge-1") == "battery_low"
+    await desk.deal_with(delivery("sensor/gauge-1/state", {"state": "ready", "battery": 0.9}))
+    assert _code_of(desk, "gauge-1") == "ready"
+
+
+async def test_a_press_of_a_box_that_was_lost_shows_that_it_works_again(desk: Desk) -> None:
+    await desk.deal_with(delivery("callbox/box-1/state", {"state": "lost"}))
+    await desk.deal_with(press(1))
+    assert _code_of(desk, "box-1") == "ready"
+
+
+def _code_of(desk: Desk, device_id: str) -> str:
+    state = desk.states.known(device_id)
+    assert state is not None
+    return state.code
+
+
 async def test_a_box_that_is_back_is_told_where_its_call_stands(desk: Desk) -> None:
     await desk.deal_with(press(1))
     await desk.deal_with(press(2, "hangup"))
