@@ -5,6 +5,7 @@ the ledger, in the same commit as the alert, so nothing is told twice and nothin
 `UnavailableError` when the ledger takes no commit: the finding is kept and committed with the next.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -70,6 +71,7 @@ class SensorDesk:
     _watches: dict[str, SensorWatch] = field(default_factory=dict)
     _standing: dict[str, Standing] = field(default_factory=dict)
     _noted: list[_Noted] = field(default_factory=list)
+    _committing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _known: Known = field(default_factory=Known)
 
     async def restore(self) -> None:
@@ -80,11 +82,12 @@ class SensorDesk:
     def sensors_changed(self, known: Known) -> None:
         """Watch these sensors from now on; what stood tripped under the same name stays so."""
         self._known = known
+        self._standing |= {sensor_id: _standing_of(watch) for sensor_id, watch in self._watches.items()}
         watches = {}
         for sensor_id, sensor in known.sensors.items():
             watch = self._watches.get(sensor_id)
             if watch is None or watch.sensor != sensor:
-                stood = _standing_of(watch) if watch else self._standing.get(sensor_id, Standing())
+                stood = self._standing.get(sensor_id, Standing())
                 watch = SensorWatch(
                     sensor, started_ns=self.clock.now_ns(), tripped=stood.tripped, missing=stood.missing
                 )
@@ -127,6 +130,10 @@ class SensorDesk:
                 )
 
     async def _commit(self) -> None:
+        async with self._committing:  # one at a time: findings that have to be tried again keep their order
+            await self._commit_noted()
+
+    async def _commit_noted(self) -> None:
         if not self._noted:
             return
         noted, self._noted = self._noted, []

@@ -1,6 +1,8 @@
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -115,3 +117,30 @@ async def test_a_finding_that_the_disk_does_not_take_is_kept_for_the_next_try(ri
     await river.ledger.open()
     await river.says(2.5)
     assert [alert.revision for alert in await river.told()] == [1]
+
+
+class FullDisk:
+    """A ledger that thinks about every change and takes none."""
+
+    async def apply(self, _change: object) -> None:
+        await asyncio.sleep(0)
+        raise UnavailableError("disk full")
+
+
+async def test_findings_that_the_disk_refused_keep_their_order(river: River) -> None:
+    river.desk.ledger = cast(Ledger, FullDisk())
+    refused = await asyncio.gather(river.says(2.5), river.says(1.2), return_exceptions=True)
+    assert [type(error) for error in refused] == [UnavailableError, UnavailableError]
+    river.desk.ledger = river.ledger
+    await river.desk.let_time_pass()
+    assert [alert.status for alert in await river.told()] == [AlertStatus.OPEN, AlertStatus.RESOLVED]
+
+
+async def test_a_sensor_that_comes_back_to_the_registry_stands_as_it_left(river: River) -> None:
+    await river.says(2.5)
+    again = await river.restarted()
+    await again.says(1.0)
+    again.desk.sensors_changed(Known(2, KNOWN.sites, {}, {}))
+    again.desk.sensors_changed(KNOWN)
+    await again.says(2.6)
+    assert [alert.revision for alert in await again.told()] == [1, 2, 1]
