@@ -54,16 +54,15 @@ class EventIntake:
     def put(self, camera: Camera, frame: Frame | None, result: FrameResult) -> None:
         """Hand over the events of one frame, from an inference thread."""
         for event in result.events:
-            self._room.acquire()
-            if self._is_closed:
-                return
+            if not self._is_closed:
+                self._room.acquire()
             try:
                 self._loop.call_soon_threadsafe(self._found.put_nowait, _Found(camera, event, frame))
             except RuntimeError:  # the loop is closed: the process is ending
                 return
 
     def close(self) -> None:
-        """Let go whoever waits in `put`."""
+        """Let nobody wait in `put` any more: the threads are about to end, and `drain` takes what they still find."""
         self._is_closed = True
         self._room.release(MAX_WAITING)
 
@@ -79,7 +78,7 @@ class EventIntake:
         """At the end of the role: commit what has been found and not yet told, for at most DRAIN_S."""
         try:
             async with asyncio.timeout(DRAIN_S):
-                if self._dealing is not None:
+                if self._dealing is not None and not self._dealing.done():
                     await self._dealing
                 while not self._found.empty():
                     await self._deal_with(self._found.get_nowait())
