@@ -58,7 +58,7 @@ class WorkerParts:
 async def add_worker(context: RoleContext, parts: WorkerParts) -> AsyncIterator[None]:
     """Open the ledger, start threads and tasks in the role's service; all is closed again on exit."""
     settings, clock, health = context.settings, context.clock, context.health
-    spool = open_spool(settings, settings.data)
+    spool, store = open_spool(settings, settings.data), open_store(settings, settings.data)
     recorder = Recorder(spool, settings, clock, health)
     roster = Roster(parts.open_registry, clock, health)
     async with Ledger(settings.data / LEDGER_FILE, context.instance(PART), clock) as ledger:
@@ -70,7 +70,13 @@ async def add_worker(context: RoleContext, parts: WorkerParts) -> AsyncIterator[
         _spawn_tasks(context, parts.bus, ledger, states)
         context.service.spawn("events", intake.run)
         left_over = await alerts.pending_clips()
-        context.service.spawn("clips", lambda: _upload(context, spool, alerts, left_over), restart=Restart())
+        uploader = Uploader(spool, store, alerts.clip_stored, alerts.clip_lost, health)
+
+        async def clips() -> None:
+            await _settle_left_over(context, spool, alerts, left_over)
+            await uploader.run()
+
+        context.service.spawn("clips", clips, restart=Restart())
         roster.on_change(states.retain)
         fleet.start_threads()
         context.service.spawn("cameras", lambda: roster.follow(fleet))
@@ -121,8 +127,10 @@ def _restarting(context: RoleContext) -> Spawn:
     return lambda name, work: context.service.spawn(name, work, restart=Restart())
 
 
-async def _upload(context: RoleContext, spool: Spool, alerts: CameraAlerts, left_over: frozenset[str]) -> None:
-    """Upload what the spool holds, for ever. `left_over` alerts of an earlier run may wait for clips never begun."""
+async def _settle_left_over(
+    context: RoleContext, spool: Spool, alerts: CameraAlerts, left_over: frozenset[str]
+) -> None:
+    """Once the spool can be read: alerts of an earlier run whose clip was never begun hear that it will not come."""
     while True:
         try:
             await asyncio.to_thread(spool.open)
@@ -132,8 +140,6 @@ async def _upload(context: RoleContext, spool: Spool, alerts: CameraAlerts, left
             await context.clock.sleep(SPOOL_RETRY_S)
     if never_begun := left_over - spool.alert_ids():
         await alerts.clip_lost("none", tuple(never_begun), "the process ended before the clip was begun")
-    store = open_store(context.settings, context.settings.data)
-    await Uploader(spool, store, alerts.clip_stored, alerts.clip_lost, context.health).run()
 
 
 def run_worker(settings: Settings) -> None:
