@@ -17,7 +17,6 @@ from alerts.contract import AlertKind, AlertStatus, AlertV1, ClipState
 from runtime.clock import Clock, to_ns
 from runtime.errors import ConflictError
 
-_alert_encoder = msgspec.json.Encoder()
 _alert_decoder = msgspec.json.Decoder(AlertV1)
 _headers_encoder = msgspec.msgpack.Encoder()
 _headers_decoder = msgspec.msgpack.Decoder(Headers)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from alerts.contract import SiteRef
 from devices.model import CallBox, DeviceKind, Site
+from devices.site_tree import path_of
 from runtime.clock import Clock
 from runtime.errors import NotFoundError, SharpEyesError
 from runtime.language import say
@@ -111,9 +112,6 @@ def _read_copy(registry: PlaceRegistry, known: _Copy) -> _Copy:
 
 def site_path(sites: Mapping[str, Site], site_id: str) -> tuple[SiteRef, ...]:
     """The sites from the root of the grid tree down to this one; empty when it is unknown."""
-    path: list[SiteRef] = []
-    site = sites.get(site_id)
-    while site is not None and len(path) <= len(sites):  # a loop in the tree would not end otherwise
-        path.append(SiteRef(site_id=site.site_id, name=site.name, level=site.level))
-        site = sites.get(site.parent_id) if site.parent_id else None
-    return tuple(reversed(path))
+    if site_id not in sites:
+        return ()
+    return tuple(SiteRef(site_id=site.site_id, name=site.name, level=site.level) for site in path_of(sites, site_id))

@@ -45,7 +45,6 @@ from runtime.clock import utc
 from runtime.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from runtime.language import say
 
-ID_CHARS = 26
 SHOWN_EFFECT_S = 5.0
 """How long `answer` waits to show what its answer did; the answer is safe on the bus before that."""
 

@@ -5,8 +5,6 @@ import os
 import uuid
 from pathlib import Path
 
-READ_BYTES = 1 << 20
-
 
 def make_directories(folder: Path) -> None:
     """Make `folder` and its parents; their entries are on the disk when this returns."""

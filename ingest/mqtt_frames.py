@@ -21,7 +21,6 @@ _QOS_MASK = 0x06
 _QOS_1 = 0x02
 _RETAIN = 0x01
 _MAX_LENGTH_DIGITS = 4
-_MAX_PACKET_BYTES = 268_435_455
 
 _pack_puback = struct.Struct("!BBH").pack
 _unpack_u16 = struct.Struct("!H").unpack_from

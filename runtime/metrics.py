@@ -7,7 +7,6 @@ LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0
 # Cameras: from the wire to the ring.
 packets_received = Counter("sharpeyes_packets_received_total", "Encoded packets received", ["camera"])
 bytes_received = Counter("sharpeyes_bytes_received_total", "Encoded bytes received", ["camera"])
-packets_lost = Counter("sharpeyes_packets_lost_total", "Encoded packets known to be lost", ["camera"])
 session_failures = Counter("sharpeyes_session_failures_total", "Camera sessions that ended", ["camera", "reason"])
 ring_bytes = Gauge("sharpeyes_ring_bytes", "Bytes held in the packet ring", ["camera"])
 
