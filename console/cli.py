@@ -1,5 +1,6 @@
 """The `sharpeyes` command: assembles the subcommands and turns known errors into one clear line and exit code 2."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +32,8 @@ app = typer.Typer(
 def load(
     context: typer.Context,
     data: Annotated[
-        Path | None, typer.Option(help=say(zh="保存全部状态的目录", en="Folder that keeps all state"))
+        Path | None,
+        typer.Option(readable=False, help=say(zh="保存全部状态的目录", en="Folder that keeps all state")),
     ] = None,
     config: Annotated[
         Path | None,
@@ -51,7 +53,7 @@ def read_settings(data: Path | None, config: Path | None) -> Effective[Settings]
     if config is None:
         folder = load_settings(Settings, options=options).values.data
         in_folder = folder / "sharpeyes.toml"
-        config = in_folder if in_folder.is_file() else None
+        config = in_folder if os.path.isfile(in_folder) else None  # also False where the folder may not be read
     return load_settings(Settings, file=config, options=options)
 
 

@@ -1,7 +1,7 @@
 """How every role starts and stops: data folder checked and locked, status port bound, tasks supervised, signals heard.
 
-`run_role` blocks until SIGINT or SIGTERM, or raises what ended the role. What must not start twice on one data
-folder (a ledger has one writer) is guarded by a lock file per part.
+`run_role` blocks until SIGINT or SIGTERM, or raises what ended the role; it ends in time even while a server hangs.
+What must not start twice on one data folder (a ledger has one writer) is guarded by a lock file per part.
 """
 
 import asyncio
@@ -11,13 +11,17 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 
+from console.leaving import Leaving
 from console.settings import Settings
+from console.start_check import check_settings
 from console.status_server import bind, serve_status
 from runtime.clock import Clock, SystemClock
 from runtime.errors import ConfigurationError
@@ -27,6 +31,10 @@ from runtime.log import get_logger
 from runtime.service import Service
 
 MAX_INSTANCE_CHARS = 64
+EXIT_FAILED = 2
+
+BLOCKING_CALLS = 32
+"""Threads for calls that block. Python's own choice, four more than cores, could all hang in one database."""
 
 STARTING = "start"
 """The health part that keeps a role from being ready before its parts have said how they are."""
@@ -62,24 +70,52 @@ def run_role(role: str, settings: Settings, parts: Sequence[str], compose: Compo
         prepare_data_folder(settings.data)
         for part in parts:
             held.enter_context(lock_part(settings.data, part))
+        check_settings(settings)
         listener = held.enter_context(contextlib.closing(bind(settings.http_host, settings.http_port)))
-        asyncio.run(_serve(role, settings, listener, compose))
+        leaving = Leaving()
+        held.callback(leaving.done)
+        asyncio.run(_serve(role, settings, listener, compose, leaving))
 
 
-async def _serve(role: str, settings: Settings, listener: socket.socket, compose: Composition) -> None:
+async def _serve(
+    role: str, settings: Settings, listener: socket.socket, compose: Composition, leaving: Leaving
+) -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(BLOCKING_CALLS, thread_name_prefix="blocking"))
     service = Service(role)
     context = RoleContext(role=role, settings=settings, service=service, health=Health(), clock=SystemClock())
-    loop = asyncio.get_running_loop()
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(sign, service.stop)
     service.spawn("status", lambda: serve_status(role, context.health, listener))
     host, port = listener.getsockname()[:2]
     _log.info("starting", role=role, data=str(settings.data), status=f"http://{host}:{port}/readyz")
     context.health.unwell(STARTING, "its parts are being started", required=True)
+    running = asyncio.create_task(_run_parts(context, compose), name=f"{role}/parts")
+    _stop_by_signals(context, running, leaving)
+    try:
+        await running
+    except asyncio.CancelledError:
+        if not service.is_stopping:
+            raise
+    finally:
+        leaving.begin(EXIT_FAILED)
+    _log.info("stopped", role=role)
+
+
+async def _run_parts(context: RoleContext, compose: Composition) -> None:
     async with compose(context):
         context.health.drop(STARTING)
-        await service.run()
-    _log.info("stopped", role=role)
+        await context.service.run()
+
+
+def _stop_by_signals(context: RoleContext, running: "asyncio.Task[None]", leaving: Leaving) -> None:
+    """Parts that are still being started, which may wait for a server, are stopped in the middle of it."""
+
+    def stop() -> None:
+        leaving.begin(0)
+        context.service.stop()
+        if STARTING in context.health.parts():
+            running.cancel()
+
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(sign, stop)
 
 
 def prepare_data_folder(data: Path) -> None:
@@ -101,7 +137,7 @@ def prepare_data_folder(data: Path) -> None:
 @contextmanager
 def lock_part(data: Path, part: str) -> Iterator[None]:
     """Hold `<data>/<part>.lock`; ConfigurationError when another process holds it."""
-    with (data / f"{part}.lock").open("a") as file:
+    with _open_lock(data / f"{part}.lock") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -112,6 +148,19 @@ def lock_part(data: Path, part: str) -> Iterator[None]:
                 )
             ) from None
         yield
+
+
+def _open_lock(path: Path) -> TextIO:
+    try:
+        return path.open("a")
+    except OSError as error:
+        raise ConfigurationError(
+            say(
+                zh=f"data:文件 {path} 无法写入:{error.strerror}。可能曾由其他用户运行过;请让当前用户拥有该目录",
+                en=f"data: {path} cannot be written: {error.strerror}. Another user may have run it before: make the "
+                "folder belong to this user",
+            )
+        ) from None
 
 
 @contextlib.asynccontextmanager

@@ -5,6 +5,7 @@ Raises ConfigurationError when the port is taken.
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from runtime.errors import ConfigurationError
 from runtime.health import Health
+from runtime.language import say
 
 BACKLOG = 64
 SHUTDOWN_S = 1
@@ -53,14 +55,32 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(BACKLOG)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         listener.close()
-        raise ConfigurationError(
-            f"http_port: cannot listen on {host}:{port}: {error.strerror}. Another process may use the port; "
-            f"choose another with SHARPEYES_HTTP_PORT, for example {port + 1 if 0 < port < 65535 else 8601}"
-        ) from None
+        raise _cannot_listen(host, port, error) from None
     listener.setblocking(False)
     return listener
+
+
+def _cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> ConfigurationError:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    if isinstance(error, OSError) and error.errno in {errno.EADDRINUSE, errno.EACCES}:
+        other = port + 1 if 1024 <= port < 65535 else 8601
+        return ConfigurationError(
+            say(
+                zh=f"http_port:无法在 {host}:{port} 上监听({reason})。该端口可能已被占用或不允许使用;"
+                f"请换一个,例如 SHARPEYES_HTTP_PORT={other}",
+                en=f"http_port: cannot listen on {host}:{port}: {reason}. Another process may use the port, or this "
+                f"user may not; choose another, for example SHARPEYES_HTTP_PORT={other}",
+            )
+        )
+    return ConfigurationError(
+        say(
+            zh=f"http_host:无法在 {host!r} 上监听({reason})。请填写本机的一个地址,例如 SHARPEYES_HTTP_HOST=127.0.0.1",
+            en=f"http_host: cannot listen on {host!r}: {reason}. Give an address of this machine, for example "
+            "SHARPEYES_HTTP_HOST=127.0.0.1",
+        )
+    )
 
 
 class _Server(uvicorn.Server):
