@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from analytics.inference_pool import InferencePool
 from ingest.camera_errors import Problem
 from ingest.decode_policy import FramePolicy, Mode
+from runtime import metrics
 from runtime.clock import Clock
 from runtime.log import get_logger
 
@@ -37,6 +38,7 @@ class _Turn:
     is_closed: bool = False
     rests_until_s: float = 0.0
     problem: Problem | None = None
+    skipped: int = 0
 
 
 class DecodePool:
@@ -105,6 +107,9 @@ class DecodePool:
         for frame, mode in turn.policy.step():
             if not turn.is_closed:
                 self._inference.offer(turn.camera_id, frame, mode)
+        if turn.policy.skipped > turn.skipped:
+            metrics.packets_skipped.labels(turn.camera_id).inc(turn.policy.skipped - turn.skipped)
+            turn.skipped = turn.policy.skipped
         problem = turn.policy.problem
         if (problem and problem.code) != (turn.problem and turn.problem.code):
             turn.problem = problem

@@ -12,6 +12,9 @@ ring_bytes = Gauge("sharpeyes_ring_bytes", "Bytes held in the packet ring", ["ca
 
 # Frames: from the ring to events.
 frames_decoded = Counter("sharpeyes_frames_decoded_total", "Frames decoded", ["camera", "mode"])
+packets_skipped = Counter(
+    "sharpeyes_packets_skipped_total", "Packets passed over because decoding was too slow for them", ["camera"]
+)
 frames_dropped = Counter(
     "sharpeyes_frames_dropped_total", "Frames replaced by a newer one before detection", ["camera"]
 )

@@ -9,6 +9,7 @@ from analytics.decode_pool import REST_S, DecodePool
 from ingest.camera_errors import Problem, ProblemCode
 from ingest.decode_policy import Decoded, Mode
 from ingest.packet import Frame, Stamp
+from runtime import metrics
 from runtime.clock import FakeClock
 from tests.waiting import wait_until
 
@@ -22,6 +23,7 @@ class Policy:
         self.waiting = waiting
         self.mode = mode
         self.problem: Problem | None = None
+        self.skipped = 0
         self.fails = False
         self._camera_id = camera_id
         self._steps = steps
@@ -110,6 +112,15 @@ def test_a_removed_camera_is_left_alone(inference: Inference, steps: list[str]) 
         gone.waiting = here.waiting = 2
         wait_until(lambda: not here.waiting)
     assert "gone" not in steps
+
+
+def test_packets_that_a_camera_had_to_pass_over_are_counted_once(inference: Inference, steps: list[str]) -> None:
+    policy = Policy("slow", steps, 3)
+    policy.skipped = 7
+    counted = metrics.packets_skipped.labels("slow")
+    with decoding(inference, ("slow", policy)):
+        wait_until(lambda: not policy.waiting)
+    assert counted._value.get() == 7
 
 
 def test_a_problem_of_the_bitstream_is_told_on_changes_only(inference: Inference, steps: list[str]) -> None:
