@@ -3,7 +3,6 @@
 One small JSON file, replaced whole. Raises `ConfigurationError` when the file cannot be read or written.
 """
 
-import os
 import secrets
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from alerts.call import BoxKey
+from ingest.durable_file import make_directories, write_whole
 from runtime.errors import ConfigurationError
 from runtime.language import say
 
@@ -87,11 +87,9 @@ class CallBoxMemory:
             ) from None
 
     def _save(self) -> None:
-        beside = self._path.with_suffix(".new")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(msgspec.json.encode(self._kept))
-            os.replace(beside, self._path)
+            make_directories(self._path.parent)
+            write_whole(self._path, msgspec.json.encode(self._kept))
         except OSError as error:
             raise ConfigurationError(
                 say(
