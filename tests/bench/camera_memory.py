@@ -5,7 +5,7 @@ import time
 from tests.bench.ffmpeg import Ffmpeg
 from tests.bench.figure import Effort, Figure, Samples
 from tests.bench.process_cost import memory_mb
-from tests.bench.watched_cameras import SEGMENT_S, cameras, running_worker
+from tests.bench.watched_cameras import SEGMENT_S, await_quiet, cameras, running_worker
 from tests.servers.rtsp import RtspServer
 
 FEW, MANY = 2, 8
@@ -42,6 +42,7 @@ def measure(effort: Effort) -> list[Figure]:
 def worker_memory(server: RtspServer, count: int) -> float:
     """Of the whole worker, once the rings of its cameras are full."""
     with running_worker(cameras(server, count, "still"), {"ring_s": PRE_ROLL_S}, settle_s=FILL_S) as worker:
+        await_quiet(worker)
         return memory_mb(worker.pid)
 
 

@@ -1,7 +1,7 @@
 """From the frame that made a rule fire to its alert in Kafka's log, while four busy cameras give alerts all the time.
 
-The rule is loitering with a short dwell, because its `started_at` is that very frame's time (the arrival of its packet);
-the end is the broker's time of appending. So decoding, detection, snapshot, ledger and relay are all inside.
+The rule is loitering with a short dwell, because its `started_at` is that very frame's time (when its packet came); the
+end is the broker's time of appending. So decoding, detection, snapshot, ledger and relay are all inside.
 """
 
 import asyncio

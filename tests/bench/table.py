@@ -19,7 +19,8 @@ INTRODUCTION = """\
 Made by `make bench`; do not edit by hand. Every figure was measured beside its baseline in the same run, turn by turn
 (the two alternate); what is shown is the median of the turns and, in brackets, the lowest and the highest. The ratio is
 ours over the baseline's and holds longer than the figures. CPU is user and system time of the processes and their
-children as the OS counted it; cameras and servers run on the same machine and are not counted. Goals are the design's, for two cores with AVX512-VNNI and the 8-bit detector.
+children as the OS counted it; cameras and servers run on the same machine and are not counted. Goals are the design's,
+for two cores with AVX512-VNNI and the 8-bit detector.
 """
 
 

@@ -17,6 +17,9 @@ SEGMENT_S = 10
 """Shorter than the default of a minute, so that every window holds whole segments, ours and the baseline's."""
 
 START_S = 60
+QUIET_S = 4.0
+SETTLE_LIMIT_S = 90
+POLL_S = 0.5
 
 
 def camera(number: int, url: str, **fields: object) -> Camera:
@@ -67,6 +70,27 @@ def await_decoded(worker: RoleProcess, watched: Sequence[Camera]) -> None:
         lambda: wanted <= set(by_camera(worker, "sharpeyes_frames_decoded_total")),
         START_S,
         f"the first frames of {len(wanted)} cameras",
+    )
+
+
+def await_quiet(worker: RoleProcess) -> None:
+    """Until no camera has had more than key frames decoded for QUIET_S: all of them have learned that nothing moves."""
+    last_count, since_s, deadline_s = -1.0, time.monotonic(), time.monotonic() + SETTLE_LIMIT_S
+    while time.monotonic() - since_s < QUIET_S:
+        assert time.monotonic() < deadline_s, f"cameras of a still scene were not quiet after {SETTLE_LIMIT_S} s"
+        count = frames_beyond_watching(worker)
+        if count != last_count:
+            last_count, since_s = count, time.monotonic()
+        time.sleep(POLL_S)
+
+
+def frames_beyond_watching(worker: RoleProcess) -> float:
+    """How many frames were decoded because something seemed to move."""
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(worker.metrics())
+        for sample in family.samples
+        if sample.name == "sharpeyes_frames_decoded_total" and sample.labels["mode"] != "watch"
     )
 
 
