@@ -62,6 +62,11 @@ class FakeClock:
         heapq.heappush(self._sleepers, (due_ns, next(self._order), woken))
         await woken
 
+    @property
+    def sleepers(self) -> int:
+        """How many sleep on this clock now, so that a test need not guess when they do."""
+        return sum(not woken.done() for _, _, woken in self._sleepers)
+
     def advance(self, duration_s: float) -> None:
         """Move both clocks forward and wake every sleeper that is due."""
         step_ns = round(duration_s * NS_PER_S)

@@ -72,6 +72,10 @@ class Rig:
         await eventually(lambda: bool(self.told) and self.told[-1].code == code, what=f"condition {code}")
         return self.told[-1]
 
+    async def paused(self) -> None:
+        """Wait until the newest session is over and the pause after it has begun."""
+        await eventually(lambda: self.sessions[-1].is_stopped and self.clock.sleepers == 1)
+
     async def next_session(self) -> ScriptedSession:
         """Let the pause pass, however long it is."""
         number = len(self.sessions)
@@ -129,7 +133,7 @@ async def test_the_same_trouble_again_is_told_once(rig: Rig) -> None:
     task = await with_run(rig)
     for number in range(5):
         rig.sessions[number].end(ProblemCode.UNREACHABLE)
-        await asyncio.sleep(0.01)
+        await rig.paused()
         await rig.next_session()
     assert [told.code for told in rig.told] == ["unreachable"]
     rig.sessions[-1].end(None)
@@ -142,7 +146,7 @@ async def test_a_camera_that_reconnects_for_ever_costs_ever_longer_pauses_and_is
     for number in range(10):
         rig.sessions[number].send(30)
         rig.sessions[number].end(ProblemCode.CLOSED_BY_CAMERA)
-        await asyncio.sleep(0.01)
+        await rig.paused()
         before_s = rig.clock.monotonic_s()
         await rig.next_session()
         pauses_s.append(rig.clock.monotonic_s() - before_s)
@@ -159,10 +163,10 @@ async def test_a_session_that_lasts_makes_failures_forgotten(rig: Rig) -> None:
     for number in range(UNSTABLE_AFTER):
         rig.sessions[number].send(30)
         rig.sessions[number].end(ProblemCode.CLOSED_BY_CAMERA)
-        await asyncio.sleep(0.01)
+        await rig.paused()
         await rig.next_session()
     rig.sessions[-1].send(30)
-    await asyncio.sleep(0.01)
+    await eventually(lambda: rig.clock.sleepers == 1, what="the session is watched until it is steady")
     rig.clock.advance(STEADY_AFTER_S + 1)
     await rig.told_code("online")
     rig.sessions[-1].end(ProblemCode.CLOSED_BY_CAMERA)
