@@ -88,12 +88,10 @@ class CameraUnit:
         self._tasks.append(shared.spawn(f"silence-{camera.camera_id}", self._let_time_pass))
 
     async def close(self) -> None:
-        """Stop receiving; what is being recorded is finished, the events that go on end."""
+        """Stop receiving; what is being recorded is finished, clips of events that go on among it."""
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.wait(self._tasks)
         self._shared.decode.remove(self._camera.camera_id)
         self._shared.inference.remove(self._camera.camera_id)
         self._shared.recorder.remove_camera(self._camera.camera_id)

@@ -1,0 +1,90 @@
+"""A camera's parts end together, and a stop of the role that comes meanwhile is not swallowed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from analytics.camera_unit import CameraServices, CameraUnit
+from analytics.decode_pool import DecodePool
+from analytics.inference_pool import InferencePool
+from ingest.packet import Frame, Stamp
+from ingest.recorder import Recorder
+from ingest.settings import CameraSettings
+from ingest.spool import Spool
+from models.detections import Detections
+from runtime.clock import FakeClock
+from tests.unit.analytics.test_camera_alerts import camera
+
+
+class NoDetector:
+    """Is never asked: no frame comes."""
+
+    class_names: tuple[str, ...] = ("person",)
+    thresholds: Mapping[str, float] = {"person": 0.5}
+
+    def detect(self, frame: Frame, min_score: float | None = None) -> Detections:
+        raise AssertionError
+
+
+@pytest.fixture
+def inference() -> InferencePool:
+    return InferencePool(1, FakeClock())
+
+
+def unit_on(
+    inference: InferencePool,
+    tmp_path: Path,
+    spawn: Callable[[str, Callable[[], Awaitable[None]]], "asyncio.Task[None]"],
+) -> CameraUnit:
+    clock = FakeClock()
+    services = CameraServices(
+        settings=CameraSettings(),
+        clock=clock,
+        spawn=spawn,
+        decode=DecodePool(1, inference, clock),
+        inference=inference,
+        recorder=Recorder(Spool(tmp_path / "spool", 1 << 30, 0), CameraSettings(), clock),
+        on_condition=lambda _camera, _condition: None,
+        on_found=lambda _camera, _frame, _result: None,
+    )
+    return CameraUnit(camera(), NoDetector(), services)
+
+
+async def test_closing_ends_all_tasks_and_takes_no_more_frames(inference: InferencePool, tmp_path: Path) -> None:
+    tasks: list[asyncio.Task[None]] = []
+
+    def spawn(name: str, _work: Callable[[], Awaitable[None]]) -> "asyncio.Task[None]":
+        tasks.append(asyncio.create_task(asyncio.sleep(3600), name=name))
+        return tasks[-1]
+
+    unit = unit_on(inference, tmp_path, spawn)
+    unit.start()
+    await unit.close()
+    assert sorted(task.get_name() for task in tasks) == ["receiver-east", "silence-east"]
+    assert all(task.cancelled() for task in tasks)
+    inference.let_pass(Stamp("east", 0, 1))
+    assert not inference.is_occupied("east")
+
+
+async def test_a_stop_that_comes_while_a_camera_closes_is_not_swallowed(
+    inference: InferencePool, tmp_path: Path
+) -> None:
+    may_end = asyncio.Event()
+
+    async def linger() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await may_end.wait()
+
+    unit = unit_on(inference, tmp_path, lambda _name, _work: asyncio.create_task(linger()))
+    unit.start()
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(unit.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    may_end.set()
