@@ -91,13 +91,21 @@ class Ledger:
         `fn` must be quick and touch nothing but its LedgerTxn. An exception undoes this change alone. Cancelling the
         caller does not undo it.
         """
-        if self._thread is None:
-            raise UnavailableError(f"{self.path}: the ledger is closed")
+        self._refuse_when_closed()
         await self._room.acquire()
+        try:
+            self._refuse_when_closed()  # perhaps while this change waited: nobody would ever write it
+        except UnavailableError:
+            self._room.release()
+            raise
         change: _Change[T] = _Change(fn, self._loop.create_future())
         self._queue.append(change)
         self._wake.set()
         return await change.done
+
+    def _refuse_when_closed(self) -> None:
+        if self._thread is None:
+            raise UnavailableError(f"{self.path}: the ledger is closed")
 
     # Below here: the writer thread.
 

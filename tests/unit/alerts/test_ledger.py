@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -111,6 +112,24 @@ async def test_unfinished_alerts_are_those_that_await_something(ledger: Ledger) 
     unfinished = await ledger.apply(lambda txn: txn.unfinished())
     assert {alert.alert_id for alert in unfinished} == {opened.alert_id, clip_due.alert_id, call.alert_id}
     assert await ledger.apply(lambda txn: txn.unfinished(AlertKind.CALL)) == [call]
+
+
+async def test_a_change_that_still_waits_for_room_when_the_ledger_closes_is_refused(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.ledger.MAX_WAITING", 1)
+    ledger, may_go_on = Ledger(tmp_path / "l.db", "worker", clock), threading.Event()
+    await ledger.open()
+    first = asyncio.create_task(ledger.apply(lambda _: may_go_on.wait()))
+    late = [asyncio.create_task(ledger.apply(lambda txn: txn.once("a", "1"))) for _ in range(2)]
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(ledger.close())
+    await asyncio.sleep(0)
+    may_go_on.set()
+    assert await first
+    await closing
+    answers = await asyncio.wait_for(asyncio.gather(*late, return_exceptions=True), 5)
+    assert [type(answer) for answer in answers] == [UnavailableError, UnavailableError]
 
 
 async def test_everything_is_there_after_a_restart(tmp_path: Path, clock: FakeClock) -> None:
