@@ -6,7 +6,6 @@ disk cannot be written, `InvalidInputError` for a message that is too large.
 """
 
 import asyncio
-import itertools
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -95,7 +94,7 @@ class EmbeddedBus:
 
     async def _watch_other_processes(self) -> None:
         known = -1
-        for _ in itertools.count():
+        while True:
             await asyncio.sleep(POLL_S)
             try:
                 version = await self.run(lambda file: file.data_version())
