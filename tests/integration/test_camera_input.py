@@ -195,7 +195,9 @@ def test_a_camera_that_misbehaves_gets_a_name_for_it_and_little_memory(
 ) -> None:
     before_bytes = _peak_bytes()
     with listening(StreamSource(hostile_rtsp.url(path))) as heard:
-        assert heard.code is code
+        # A machine too busy for libav to chew on the garbage cannot tell it from silence: both are right.
+        also = ProblemCode.STOPPED_SENDING if path == "garbage-after" else code
+        assert heard.code in {code, also}
     assert _peak_bytes() - before_bytes < MANY_BYTES
 
 
