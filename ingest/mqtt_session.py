@@ -28,6 +28,9 @@ from runtime.log import get_logger
 TICK_S = 0.5
 """How often keep-alive is looked after."""
 
+STEADY_AFTER_S = 10.0
+"""A connection that lasted this long makes earlier failures forgotten; two bridges of one name throw each other out."""
+
 MAX_UNSETTLED = 5000
 """A second of presses at the promised rate; about 20 MB of the longest payloads."""
 
@@ -123,10 +126,11 @@ class MqttSession:
     def _keep_connected(self) -> None:
         backoff = Backoff(0.2, 15.0)
         while not self._stopping.is_set():
+            started_s = time.monotonic()
             reason = self._connect_and_serve()
             if self._stopping.is_set():
                 return
-            if self._is_up:
+            if self._is_up and time.monotonic() - started_s > STEADY_AFTER_S:
                 backoff.reset()
             delay_s = backoff.next_s()
             self._listener.disconnected(reason)
