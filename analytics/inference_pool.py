@@ -141,4 +141,5 @@ class InferencePool:
         mailbox.on_result(frame, result)
         if frame is not None and result.is_detected:
             metrics.frames_detected.labels(mailbox.camera_id).inc()
-            metrics.detect_latency.observe(max(0, self._clock.now_ns() - frame.stamp.t_ns) / NS_PER_S)
+            if mode is Mode.ACTIVE:  # frames looked back at are old by design
+                metrics.detect_latency.observe(max(0, self._clock.now_ns() - frame.stamp.t_ns) / NS_PER_S)

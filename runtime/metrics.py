@@ -20,7 +20,7 @@ frames_dropped = Counter(
 )
 frames_detected = Counter("sharpeyes_frames_detected_total", "Frames a detector looked at", ["camera"])
 detect_latency = Histogram(
-    "sharpeyes_detect_seconds", "From a frame's arrival to its rules' answer", buckets=LATENCY_BUCKETS_S
+    "sharpeyes_detect_seconds", "From a live frame's arrival to its rules' answer", buckets=LATENCY_BUCKETS_S
 )
 events_found = Counter("sharpeyes_events_total", "Events found by rules", ["camera", "kind"])
 

@@ -80,6 +80,20 @@ def test_the_latest_live_frame_wins_and_the_loss_is_counted(order: list[tuple[st
     assert lost._value.get() - before == 2
 
 
+def test_only_live_frames_count_for_the_latency(order: list[tuple[str, int]]) -> None:
+    before = metrics.detect_latency._sum.get()
+    with running() as pool:
+        add(pool, "a", Pipeline(order))
+        pool.offer("a", frame("a", 0), Mode.LOOK_BACK)
+        wait_until(lambda: len(order) == 1)
+    assert metrics.detect_latency._sum.get() == before
+    with running() as pool:
+        add(pool, "a", Pipeline(order))
+        pool.offer("a", frame("a", 1), Mode.ACTIVE)
+        wait_until(lambda: len(order) == 2)
+    assert metrics.detect_latency._sum.get() > before
+
+
 def test_looked_back_frames_all_wait_in_order(order: list[tuple[str, int]]) -> None:
     with running() as pool:
         pipeline = Pipeline(order, held=True)
