@@ -25,6 +25,9 @@ from runtime.clock import NS_PER_S, Clock, to_ns
 from runtime.errors import SharpEyesError
 from runtime.log import get_logger
 
+COMPLAIN_EVERY_S = 1.0
+"""A broker that overflows loses presses by the thousand, and a log line costs more than a press; the metric has all."""
+
 _log = get_logger(__name__)
 
 
@@ -64,6 +67,7 @@ class CallDesk:
         self._deadlines = Deadlines(clock)
         self._awaited: dict[str, tuple[CallStep, str]] = {}
         self._last_seq: dict[str, tuple[str, int]] = {}
+        self._next_complaint_s = 0.0
 
     async def press(self, callbox_id: str, boot: str, seq: int, key: BoxKey, received_ns: int) -> PressOutcome:
         """Deal with one press of a key; on the disk when this returns, so the caller may acknowledge it.
@@ -171,7 +175,9 @@ class CallDesk:
         last_boot, last_seq = self._last_seq.get(callbox_id, (boot, seq - 1))
         if last_boot == boot and seq > last_seq + 1:
             metrics.press_gaps.inc()
-            _log.warning("presses missing before this one", callbox=callbox_id, seq=seq, last_seq=last_seq)
+            if self._clock.monotonic_s() >= self._next_complaint_s:
+                self._next_complaint_s = self._clock.monotonic_s() + COMPLAIN_EVERY_S
+                _log.warning("presses missing before this one", callbox=callbox_id, seq=seq, last_seq=last_seq)
         if last_boot != boot or seq > last_seq:
             last_seq = seq
         self._last_seq[callbox_id] = (boot, last_seq)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from alerts.call import BoxKey
 from alerts.call_desk import BoxCommand, CallDesk, PressOutcome
@@ -148,6 +149,16 @@ async def test_a_skipped_press_does_not_keep_the_next_one_out_and_is_counted(des
     assert await desk.press(BoxKey.HANGUP) is PressOutcome.ACCEPTED
     assert await desk.step() is CallStep.CLOSED
     assert metrics.press_gaps._value.get() == gaps + 1
+
+
+async def test_skipped_presses_by_the_thousand_are_all_counted_and_seldom_logged(desk: Desk) -> None:
+    gaps = metrics.press_gaps._value.get()
+    with capture_logs() as lines:
+        for _ in range(100):
+            desk.seq += 1
+            await desk.press(BoxKey.CALL)
+    assert metrics.press_gaps._value.get() == gaps + 99
+    assert [line["event"] for line in lines].count("presses missing before this one") == 1
 
 
 async def test_a_box_that_is_not_registered_is_refused(desk: Desk) -> None:
