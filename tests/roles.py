@@ -2,12 +2,14 @@
 
 import json
 import os
+import signal
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from devices.model import CallBox, Camera, Sensor, Site, SiteLevel
 from devices.secrets import open_secret_box
@@ -33,6 +35,8 @@ class RoleProcess(ServerProcess):
         self._data = data
         self._settings = dict(settings)
         self._options = options
+        self.must_be_ready = True
+        """False: `start` returns once the role answers at all; what it waits for may be away."""
 
     def command(self) -> list[str]:
         program = Path(sys.executable).with_name("sharpeyes")
@@ -44,16 +48,44 @@ class RoleProcess(ServerProcess):
         return {**os.environ, **ours, **given}
 
     def is_ready(self) -> bool:
-        return self.ready_parts() is not None
+        return self.ready_parts() is not None if self.must_be_ready else bool(self.parts())
 
     def ready_parts(self) -> dict[str, object] | None:
         """The parts of /readyz; None unless the role says that it is ready."""
+        ready, parts = self._asked()
+        return dict(parts) if ready else None
+
+    def parts(self) -> dict[str, Any]:
+        """The parts of /readyz, whether the role is ready or not; empty when it does not answer."""
+        return self._asked()[1]
+
+    def reason(self, part: str) -> str:
+        """Why a part is not well; empty when it is, or is not known yet."""
+        return str(self.parts().get(part, {}).get("reason", ""))
+
+    def _asked(self) -> tuple[bool, dict[str, Any]]:
         try:
             with urllib.request.urlopen(f"http://{HOST}:{self.http_port}/readyz", timeout=5) as answer:
-                parts: dict[str, object] = json.loads(answer.read())["parts"]
-                return parts
+                return True, json.loads(answer.read())["parts"]
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return False, json.loads(refusal.read())["parts"]
         except (urllib.error.URLError, OSError):
-            return None
+            return False, {}
+
+    def interrupt(self, timeout_s: float) -> int:
+        """Press Ctrl-C; the exit code, which must come within that time."""
+        assert self._process is not None
+        os.kill(self.pid, signal.SIGINT)
+        code = self._process.wait(timeout_s)
+        if self._process.stdin:
+            self._process.stdin.close()
+        return code
+
+    def log_events(self, event: str) -> list[dict[str, Any]]:
+        """The lines of the log, over all lives of the role, that say `event`."""
+        lines = self.log_path.read_text(encoding="utf-8").splitlines()
+        return [found for line in lines if line.startswith("{") and (found := json.loads(line))["event"] == event]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
