@@ -3,6 +3,7 @@
 A batch is settled (PUBACK) and its presses are acknowledged to their boxes only when all of it is in the ledger; while
 the ledger takes nothing, the batch is tried again and the broker waits. What breaks the contract or comes from an
 unknown device is refused for good: counted, logged at a bounded rate, shown on the state of a device that is known.
+A fault of ours costs the one message that met it: tried again, it would stop every device for ever.
 """
 
 import asyncio
@@ -74,6 +75,8 @@ class DeviceInbox:
     _last_reading: dict[str, tuple[str, int]] = field(default_factory=dict)
     _next_complaint_s: float = 0.0
     _unsaid: int = 0
+    _next_fault_s: float = 0.0
+    _faults_unsaid: int = 0
 
     async def run(self) -> None:
         """Deal with deliveries for ever, once the registry has been read."""
@@ -84,27 +87,44 @@ class DeviceInbox:
     async def deal_with(self, batch: Sequence[Delivery]) -> None:
         """Return when the whole batch is in the ledger or refused, and said so to broker and boxes."""
         backoff = Backoff(0.1, 2.0)
-        works = [work for delivery in batch if (work := self._work_for(delivery)) is not None]
+        waiting = [(delivery, work) for delivery in batch if (work := self._work_or_fault(delivery)) is not None]
         answers: list[Outgoing] = []
-        while works:
-            outcomes = await asyncio.gather(*(work() for work in works), return_exceptions=True)
-            failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        while waiting:
+            outcomes = await asyncio.gather(*(work() for _, work in waiting), return_exceptions=True)
             answers += [outcome for outcome in outcomes if isinstance(outcome, Outgoing)]
-            works = [work for work, outcome in zip(works, outcomes, strict=True) if isinstance(outcome, BaseException)]
-            if failed:
-                await self._wait_out(failed, backoff)
+            away = [outcome for outcome in outcomes if isinstance(outcome, UnavailableError)]
+            waiting = self._to_try_again(waiting, outcomes)
+            if away:
+                await self._wait_out(away, backoff)
         self.health.well(PART, required=True)
         self.link.settle(batch)
         if answers:
             self.link.send(answers)
 
-    async def _wait_out(self, failed: Sequence[BaseException], backoff: Backoff) -> None:
-        for error in failed:
-            if not isinstance(error, UnavailableError):
-                raise error  # a fault of ours: the task's supervisor says so
-        self.health.unwell(PART, str(failed[0]), required=True)
-        _log.error("messages wait for the ledger", waiting=len(failed), reason=str(failed[0]))
+    def _to_try_again(
+        self, tried: Sequence[tuple[Delivery, Work]], outcomes: Sequence[object]
+    ) -> list[tuple[Delivery, Work]]:
+        waiting = []
+        for (delivery, work), outcome in zip(tried, outcomes, strict=True):
+            if isinstance(outcome, UnavailableError):
+                waiting.append((delivery, work))
+            elif isinstance(outcome, Exception):
+                self._note_fault(delivery, outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome  # cancelled: the process ends
+        return waiting
+
+    async def _wait_out(self, away: Sequence[UnavailableError], backoff: Backoff) -> None:
+        self.health.unwell(PART, str(away[0]), required=True)
+        _log.error("messages wait for the ledger", waiting=len(away), reason=str(away[0]))
         await self.clock.sleep(backoff.next_s())
+
+    def _work_or_fault(self, delivery: Delivery) -> Work | None:
+        try:
+            return self._work_for(delivery)
+        except Exception as error:  # noqa: BLE001 - supervision: delivered again, it would stop the bridge again
+            self._note_fault(delivery, error)
+            return None
 
     def _work_for(self, delivery: Delivery) -> Work | None:
         try:
@@ -187,6 +207,17 @@ class DeviceInbox:
 
     def _report(self, address: Address, condition: DeviceCondition, code: str, reason: Text) -> None:
         self.states.report(address.device_id, address.kind, condition, code, reason)
+
+    def _note_fault(self, delivery: Delivery, error: Exception) -> None:
+        """An unforeseen failure: the message is settled; a press hears no `ack`, so its box sends it again."""
+        mqtt_messages.labels("unknown", "failed").inc()
+        if self.clock.monotonic_s() < self._next_fault_s:
+            self._faults_unsaid += 1
+            return
+        self._next_fault_s = self.clock.monotonic_s() + COMPLAIN_EVERY_S
+        topic = delivery.topic[:SHOWN_CHARS]
+        _log.error("message failed", topic=topic, failed_unsaid_since_last=self._faults_unsaid, exc_info=error)
+        self._faults_unsaid = 0
 
     def _refuse(self, kind: str, outcome: str, delivery: Delivery, error: SharpEyesError) -> None:
         mqtt_messages.labels(kind, outcome).inc()

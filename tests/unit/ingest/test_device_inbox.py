@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from alerts.call_desk import BoxCommand, CallDesk
 from alerts.contract import AlertKind
@@ -20,6 +21,7 @@ from ingest.device_states import DeviceStates
 from ingest.known_devices import Known, KnownDevices
 from ingest.mqtt_link import MqttLink
 from ingest.mqtt_session import Delivery, Outgoing
+from runtime import metrics
 from runtime.clock import FakeClock
 from runtime.errors import UnavailableError
 from runtime.health import Health
@@ -45,12 +47,15 @@ class FakeLink:
 
 @dataclass
 class FakeReadings:
-    """Takes readings; refuses as long as `is_away`."""
+    """Takes readings; refuses as long as `is_away`, and fails on `poison`."""
 
     values: list[float] = field(default_factory=list)
     is_away: bool = False
+    poison: float | None = None
 
     async def reading(self, sensor: Sensor, value: float) -> None:
+        if value == self.poison:
+            raise ZeroDivisionError("a fault of ours")
         if self.is_away:
             raise UnavailableError("disk full")
         self.values.append(value)
@@ -177,6 +182,34 @@ async def test_nothing_is_settled_while_the_ledger_takes_nothing_and_all_is_when
     assert len(desk.link.settled) == 2
     assert desk.link.commands().count("ack") == 1
     assert desk.health.is_ready()
+
+
+async def test_a_message_that_meets_a_fault_of_ours_is_settled_alone_and_the_others_are_dealt_with(desk: Desk) -> None:
+    failed = _failed()
+    desk.readings.poison = 1.5
+    batch = (reading(1, 1.5), press(1), reading(2, 2.5), reading(3, 1.5))
+    with capture_logs() as logs:
+        await desk.deal_with(*batch)
+    assert desk.link.settled == list(batch)
+    assert (desk.readings.values, await desk.calls(), desk.link.commands()) == ([2.5], 1, ["ack"])
+    assert _failed() - failed == 2
+    [line] = [line for line in logs if line["event"] == "message failed"]
+    assert isinstance(line["exc_info"], ZeroDivisionError)
+
+
+async def test_a_message_that_cannot_even_be_looked_at_costs_itself_alone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(sensor: Sensor, reading: object) -> None:
+        raise KeyError("a fault of ours")
+
+    monkeypatch.setattr("ingest.device_inbox.check_reading", fail)
+    await desk.deal_with(reading(1, 1.5), press(1))
+    assert (len(desk.link.settled), desk.link.commands()) == (2, ["ack"])
+
+
+def _failed() -> float:
+    return metrics.mqtt_messages.labels("unknown", "failed")._value.get()
 
 
 async def test_a_reading_that_comes_twice_counts_once_and_a_new_boot_starts_anew(desk: Desk) -> None:
