@@ -22,11 +22,17 @@ from alerts.places import Place, Places
 from alerts.settings import CallSettings
 from runtime import metrics
 from runtime.clock import NS_PER_S, Clock, to_ns
-from runtime.errors import SharpEyesError
+from runtime.errors import SharpEyesError, UnavailableError
 from runtime.log import get_logger
 
 COMPLAIN_EVERY_S = 1.0
 """A broker that overflows loses presses by the thousand, and a log line costs more than a press; the metric has all."""
+
+RING_AGAIN_S = 1.0
+"""A call that is on the bus and that the ledger could not let ring: people see it already, the box does not know."""
+
+_HEARD = (CallStep.OPEN, "")
+"""What such a call awaits; only a deadline that is set for it."""
 
 _log = get_logger(__name__)
 
@@ -97,10 +103,20 @@ class CallDesk:
                 await self._tell(call.alert, call.tell)
 
     async def published(self, rows: Sequence[OutboxRow]) -> None:
-        """The bus has these messages: the calls that were opened by them now ring. A listener of the relay."""
+        """The bus has these messages: the calls that were opened by them now ring. A listener of the relay.
+
+        Calls that the ledger cannot let ring now are tried again by `run`; it also finds those of an earlier process.
+        """
         opened = [row.alert_id for row in rows if row.alert_id and row.revision == 1 and _is_call(row)]
-        if opened:
+        if not opened:
+            return
+        try:
             await self._advance(opened, Stimulus.PUBLISHED)
+        except UnavailableError:
+            for alert_id in opened:
+                self._awaited[alert_id] = _HEARD
+                self._deadlines.set(alert_id, RING_AGAIN_S)
+            raise
 
     async def retell(self, callbox_id: str) -> None:
         """Tell a box that came back where its latest call stands."""
@@ -125,12 +141,15 @@ class CallDesk:
         awaited = {alert_id: self._awaited.pop(alert_id) for alert_id in alert_ids}
 
         def change(txn: LedgerTxn) -> list[CallMoved]:
+            heard = [alert_id for alert_id, was in awaited.items() if was == _HEARD]
             late = [alert_id for alert_id, was in awaited.items() if _awaits(txn.alert(alert_id)) == was]
             rating = [alert_id for alert_id in late if awaited[alert_id][0] is CallStep.RATING]
             ringing = [alert_id for alert_id in late if awaited[alert_id][0] is CallStep.RINGING]
-            return _advance_all(txn, rating, Stimulus.RATING_TIMEOUT) + _advance_all(
-                txn, ringing, Stimulus.ESCALATION_TIMEOUT
-            )
+            return [
+                *_advance_all(txn, heard, Stimulus.PUBLISHED),
+                *_advance_all(txn, rating, Stimulus.RATING_TIMEOUT),
+                *_advance_all(txn, ringing, Stimulus.ESCALATION_TIMEOUT),
+            ]
 
         await self.moved(await self._ledger.apply(change))
 

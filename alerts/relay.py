@@ -2,7 +2,8 @@
 
 One task on the loop. Blocks on the bus and never drops: a batch the bus does not take is tried again after a jittered
 delay, for ever; a message that the bus refuses for good goes to the dead-letter topic. A crash between the bus and the
-mark sends that batch again: at least once. Ends with `UnavailableError` only when the ledger itself fails.
+mark sends that batch again: at least once. Listeners hear after the mark: whatever they do, no batch goes twice for it.
+Ends with `UnavailableError` only when the ledger itself fails.
 """
 
 import asyncio
@@ -51,23 +52,24 @@ class Relay:
     def on_published(self, listener: Listener) -> None:
         """Call `listener(rows)` after each batch that the bus took; alerts among them carry id and revision.
 
-        A listener that raises SharpEyesError is logged and hears the next batch; it must find by itself what it missed.
+        A listener that raises is logged and hears the next batch; what it missed, then or by a crash of the process
+        before it was called, it must find by itself: those rows are no longer in the outbox.
         """
         self._listeners.append(listener)
 
     async def run(self) -> None:
         """Publish for ever."""
-        sent_up_to = 0
+        sent: Sequence[OutboxRow] = ()
         while True:
             self._ledger.outbox_filled.clear()
-            rows = await self._ledger.apply(_take(sent_up_to))
+            rows = await self._ledger.apply(_take(sent))
+            await self._tell(sent)
             if rows:
                 await self._publish(rows)
-                sent_up_to = rows[-1].number
-                await self._tell(rows)
             else:
                 metrics.outbox_waiting.set(0)
                 await self._wait()
+            sent = rows
 
     async def _publish(self, rows: Sequence[OutboxRow]) -> None:
         messages = [row.message for row in rows]
@@ -107,13 +109,15 @@ class Relay:
         await self._clock.sleep(delay_s)
 
     async def _tell(self, rows: Sequence[OutboxRow]) -> None:
-        for listener in self._listeners:
+        for listener in self._listeners if rows else ():
             try:
                 answer = listener(rows)
                 if inspect.isawaitable(answer):
                     await answer
             except SharpEyesError as error:
                 _log.warning("listener failed after a publication", reason=str(error))
+            except Exception as error:  # noqa: BLE001 - a plug-in: publishing goes on whatever listeners do
+                _log.error("listener failed after a publication", exc_info=error)
 
     async def _wait(self) -> None:
         try:
@@ -123,12 +127,12 @@ class Relay:
             pass
 
 
-def _take(sent_up_to: int) -> Callable[[LedgerTxn], Sequence[OutboxRow]]:
+def _take(sent: Sequence[OutboxRow]) -> Callable[[LedgerTxn], Sequence[OutboxRow]]:
     """Mark what was sent and take the next batch, in one change."""
 
     def change(txn: LedgerTxn) -> Sequence[OutboxRow]:
-        if sent_up_to:
-            txn.sent(sent_up_to)
+        if sent:
+            txn.sent(sent[-1].number)
         return txn.waiting(BATCH)
 
     return change

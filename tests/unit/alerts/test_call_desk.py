@@ -242,6 +242,24 @@ async def test_a_crash_between_the_bus_and_the_ringing_leaves_no_silent_call(des
     await eventually(lambda: is_ringing(desk))
 
 
+async def test_a_call_that_the_ledger_could_not_let_ring_rings_soon_after(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(fn: object) -> None:
+        raise UnavailableError("disk full")
+
+    await desk.press(BoxKey.CALL)
+    rows = await desk.ledger.apply(lambda txn: txn.waiting(10))
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.ledger, "apply", refuse)
+        with pytest.raises(UnavailableError):
+            await desk.desk.published(rows)
+    assert await desk.step() is CallStep.OPEN
+    desk.clock.advance(2)
+    await eventually(lambda: is_ringing(desk))
+    assert desk.heard == [("box-1", "ringing")]
+
+
 async def is_ringing(desk: Desk) -> bool:
     return await desk.step() is CallStep.RINGING
 

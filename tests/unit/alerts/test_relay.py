@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from alerts.bus import Message
 from alerts.contract import TOPIC_ALERTS
@@ -110,14 +111,45 @@ async def test_a_listener_that_fails_stops_neither_the_relay_nor_the_others(runn
     await eventually(lambda: heard == [1, 1])
 
 
-async def test_what_was_published_but_not_marked_before_a_crash_is_published_again(around: Around) -> None:
-    async def crash(rows: Sequence[OutboxRow]) -> None:
+async def test_a_listener_with_a_fault_neither_stops_the_relay_nor_makes_it_send_anything_twice(
+    running: Around,
+) -> None:
+    def fails(rows: Sequence[OutboxRow]) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    running.relay.on_published(fails)
+    with capture_logs() as logs:
+        await running.queue("a")
+        await eventually(lambda: is_drained(running))
+        await running.queue("b")
+        await eventually(lambda: is_drained(running))
+    assert running.values() == ["a", "b"]
+    assert [type(line["exc_info"]) for line in logs if "listener" in line["event"]] == [ZeroDivisionError] * 2
+
+
+async def test_listeners_hear_once_the_outbox_has_let_go_of_the_batch(running: Around) -> None:
+    left: list[int] = []
+
+    async def listener(rows: Sequence[OutboxRow]) -> None:
+        left.append(await running.waiting())
+
+    running.relay.on_published(listener)
+    await running.queue("a")
+    await eventually(lambda: left == [0])
+
+
+async def test_what_was_published_but_not_marked_before_a_crash_is_published_again(
+    around: Around, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(messages: Sequence[Message]) -> None:
+        around.bus.sent += messages
         raise RuntimeError("killed here")
 
-    around.relay.on_published(crash)
     await around.queue("a")
-    with pytest.raises(RuntimeError):
-        await around.relay.run()
+    with monkeypatch.context() as patched:
+        patched.setattr(around.bus, "publish", crash)
+        with pytest.raises(RuntimeError):
+            await around.relay.run()
     again = Relay(around.ledger, around.bus, around.health)
     task = asyncio.create_task(again.run())
     await eventually(lambda: is_drained(around))
