@@ -79,7 +79,7 @@ class CameraUnit:
         """Begin to receive, record and watch."""
         shared, camera = self._shared, self._camera
         shared.recorder.add_camera(camera, self._main)
-        shared.inference.add(camera.camera_id, self._pipeline, self._found)
+        shared.inference.add(camera.camera_id, self._pipeline, self._found, self._note_analysis)
         policy = FramePolicy(self._watched, MotionGate(), camera.detect_fps, hold=lambda: self._pipeline.wants_frames)
         shared.decode.add(camera.camera_id, policy, self._note_decoding)
         self._receive(camera.main_url, self._main)
@@ -119,6 +119,10 @@ class CameraUnit:
     def _note_decoding(self, problem: Problem | None) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody is left to hear it
             self._loop.call_soon_threadsafe(self._receivers[-1].note_decoding, problem)
+
+    def _note_analysis(self, problem: Problem | None) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody is left to hear it
+            self._loop.call_soon_threadsafe(self._receivers[-1].note_analysis, problem)
 
     def _found(self, frame: Frame | None, result: FrameResult) -> None:
         if frame is not None:

@@ -1,7 +1,8 @@
 """Decode threads for all cameras of a worker, one a core: each steps the camera whose turn it is by its decode policy.
 
 In: packets that wait in the rings, looked for every TICK_S. Out: frames to the inference pool. A camera that looks
-back waits while its frames do; a live one goes on and loses the older frame. A policy that raises is logged and rests.
+back waits while its frames do; a live one goes on and loses the older frame. A policy that raises rests, and
+`on_problem` hears of it until the next frame is decoded.
 """
 
 import threading
@@ -10,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from analytics.inference_pool import InferencePool
-from ingest.camera_errors import Problem
-from ingest.decode_policy import FramePolicy, Mode
+from ingest.camera_errors import Problem, ProblemCode
+from ingest.decode_policy import Decoded, FramePolicy, Mode
 from runtime import metrics
 from runtime.clock import Clock
 from runtime.log import get_logger
@@ -37,6 +38,7 @@ class _Turn:
     is_taken: bool = False
     is_closed: bool = False
     rests_until_s: float = 0.0
+    fault: Problem | None = None
     problem: Problem | None = None
     skipped: int = 0
 
@@ -83,8 +85,7 @@ class DecodePool:
             try:
                 self._step(turn)
             except Exception as error:  # noqa: BLE001 - supervision: one camera's fault costs that camera alone
-                _log.error("decoding of a camera failed, it rests", camera=turn.camera_id, exc_info=error)
-                turn.rests_until_s = self._clock.monotonic_s() + REST_S
+                self._fail(turn, error)
             turn.is_taken = False
 
     def _next(self) -> _Turn | None:
@@ -103,14 +104,37 @@ class DecodePool:
             return False
         return turn.policy.mode is Mode.ACTIVE or not self._inference.is_occupied(turn.camera_id)
 
+    def _fail(self, turn: _Turn, error: Exception) -> None:
+        """Let the camera rest. One traceback when a fault begins, then a line for each time that it comes back."""
+        fault = Problem(ProblemCode.INTERNAL, type(error).__name__)
+        is_new, turn.fault = fault != turn.fault, fault
+        _log.error(
+            "decoding of a camera failed, it rests",
+            camera=turn.camera_id,
+            error=fault.detail,
+            rests_s=REST_S,
+            exc_info=error if is_new else None,
+        )
+        turn.rests_until_s = self._clock.monotonic_s() + REST_S
+        self._tell(turn)
+
     def _step(self, turn: _Turn) -> None:
-        for frame, mode in turn.policy.step():
-            if not turn.is_closed:
-                self._inference.offer(turn.camera_id, frame, mode)
+        decoded = turn.policy.step()
+        self._hand_on(turn, decoded)
         if turn.policy.skipped > turn.skipped:
             metrics.packets_skipped.labels(turn.camera_id).inc(turn.policy.skipped - turn.skipped)
             turn.skipped = turn.policy.skipped
-        problem = turn.policy.problem
-        if (problem and problem.code) != (turn.problem and turn.problem.code):
+        if decoded:
+            turn.fault = None
+        self._tell(turn)
+
+    def _hand_on(self, turn: _Turn, decoded: list[Decoded]) -> None:
+        for frame, mode in decoded:
+            if not turn.is_closed:
+                self._inference.offer(turn.camera_id, frame, mode)
+
+    def _tell(self, turn: _Turn) -> None:
+        problem = turn.fault or turn.policy.problem
+        if not turn.is_closed and (problem and problem.code) != (turn.problem and turn.problem.code):
             turn.problem = problem
             turn.on_problem(problem)

@@ -2,7 +2,7 @@
 
 A mailbox a camera: the latest live frame wins and the loss is counted; looked-back frames wait in order, because
 nobody decodes further while they do (`is_occupied`). Cameras take turns; one camera's frames never run at once. A
-pipeline that raises is logged and costs that frame alone.
+pipeline that raises costs its camera that frame and a rest, and `on_problem` hears of it.
 """
 
 import threading
@@ -11,11 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from analytics.camera_pipeline import CameraPipeline, FrameResult
+from ingest.camera_errors import Problem, ProblemCode
 from ingest.decode_policy import Mode
 from ingest.packet import Frame, Stamp
 from runtime import metrics
 from runtime.clock import NS_PER_S, Clock
 from runtime.log import get_logger
+
+REST_S = 5.0
+"""A camera whose analysis failed is left alone this long: a fault that comes back costs little, and a line of log."""
 
 STOP_S = 2.0
 
@@ -25,6 +29,7 @@ Work = tuple[Frame | Stamp, Mode]
 """A frame to analyse, or a stamp that only lets time pass."""
 
 OnResult = Callable[[Frame | None, FrameResult], None]
+OnProblem = Callable[[Problem | None], None]
 
 
 @dataclass(slots=True)
@@ -32,9 +37,12 @@ class _Mailbox:
     camera_id: str
     pipeline: CameraPipeline
     on_result: OnResult
+    on_problem: OnProblem
     pending: deque[Work] = field(default_factory=deque)
     is_queued: bool = False
     is_closed: bool = False
+    rests_until_s: float = 0.0
+    fault: str = ""
 
 
 class InferencePool:
@@ -62,10 +70,13 @@ class InferencePool:
         for thread in self._threads:
             thread.join(STOP_S)
 
-    def add(self, camera_id: str, pipeline: CameraPipeline, on_result: OnResult) -> None:
-        """Take frames of a camera from now on; `on_result` is called in an inference thread and must return soon."""
+    def add(self, camera_id: str, pipeline: CameraPipeline, on_result: OnResult, on_problem: OnProblem) -> None:
+        """Take frames of a camera from now on. Both are called in an inference thread and must return soon.
+
+        `on_problem` hears when analysis begins to fail, and None after the next frame that the detector looked at.
+        """
         with self._changed:
-            self._mailboxes[camera_id] = _Mailbox(camera_id, pipeline, on_result)
+            self._mailboxes[camera_id] = _Mailbox(camera_id, pipeline, on_result, on_problem)
 
     def remove(self, camera_id: str) -> None:
         """Forget the camera and the frames that wait."""
@@ -76,15 +87,18 @@ class InferencePool:
                 mailbox.pending.clear()
 
     def is_occupied(self, camera_id: str) -> bool:
-        """Whether frames of the camera still wait."""
+        """Whether frames of the camera still wait, or it rests."""
         mailbox = self._mailboxes.get(camera_id)
-        return mailbox is not None and bool(mailbox.pending)
+        return mailbox is not None and (bool(mailbox.pending) or self._rests(mailbox))
 
     def offer(self, camera_id: str, frame: Frame, mode: Mode) -> None:
-        """Leave a frame; a live one replaces the live one that still waits."""
+        """Leave a frame; a live one replaces the live one that still waits. A camera that rests loses it."""
         with self._changed:
             mailbox = self._mailboxes.get(camera_id)
             if mailbox is None:
+                return
+            if self._rests(mailbox):
+                metrics.frames_dropped.labels(camera_id).inc()
                 return
             if mode is Mode.ACTIVE and mailbox.pending and mailbox.pending[-1][1] is Mode.ACTIVE:
                 mailbox.pending.pop()
@@ -113,12 +127,38 @@ class InferencePool:
             mailbox, (what, mode) = taken
             try:
                 self._analyse(mailbox, what, mode)
-            except Exception as error:  # noqa: BLE001 - supervision: one camera's fault costs that frame alone
-                _log.error("analysis of a frame failed", camera=mailbox.camera_id, exc_info=error)
+            except Exception as error:  # noqa: BLE001 - supervision: one camera's fault costs that camera alone
+                self._fail(mailbox, error)
             with self._changed:
                 mailbox.is_queued = False
                 if mailbox.pending:
                     self._queue(mailbox)
+
+    def _rests(self, mailbox: _Mailbox) -> bool:
+        return self._clock.monotonic_s() < mailbox.rests_until_s
+
+    def _fail(self, mailbox: _Mailbox, error: Exception) -> None:
+        """Let the camera rest. One traceback when a fault begins, then a line for each time that it comes back."""
+        name = type(error).__name__
+        is_new, mailbox.fault = mailbox.fault != name, name
+        _log.error(
+            "analysis failed, the camera rests",
+            camera=mailbox.camera_id,
+            error=name,
+            rests_s=REST_S,
+            exc_info=error if is_new else None,
+        )
+        with self._changed:
+            metrics.frames_dropped.labels(mailbox.camera_id).inc(len(mailbox.pending))
+            mailbox.pending.clear()
+            mailbox.rests_until_s = self._clock.monotonic_s() + REST_S
+        if is_new and not mailbox.is_closed:
+            mailbox.on_problem(Problem(ProblemCode.ANALYSIS_FAILED, name))
+
+    def _note_good(self, mailbox: _Mailbox) -> None:
+        if mailbox.fault:
+            mailbox.fault = ""
+            mailbox.on_problem(None)
 
     def _take(self) -> tuple[_Mailbox, Work] | None:
         with self._changed:
@@ -140,6 +180,7 @@ class InferencePool:
             return
         mailbox.on_result(frame, result)
         if frame is not None and result.is_detected:
+            self._note_good(mailbox)
             metrics.frames_detected.labels(mailbox.camera_id).inc()
             if mode is Mode.ACTIVE:  # frames looked back at are old by design
                 metrics.detect_latency.observe(max(0, self._clock.now_ns() - frame.stamp.t_ns) / NS_PER_S)

@@ -38,6 +38,7 @@ class ProblemCode(StrEnum):
     UNSTABLE = "unstable"
     NO_FILE = "no_file"
     BAD_ADDRESS = "bad_address"
+    ANALYSIS_FAILED = "analysis_failed"
     INTERNAL = "internal"
 
 
@@ -223,6 +224,12 @@ _WORDS: dict[ProblemCode, tuple[str, str, str, str]] = {
         "The address is not well formed",
         "使用 rtsp://主机：554/路径，用户名和密码单独填写",
         "Use rtsp://HOST:554/PATH, and give the login separately",
+    ),
+    ProblemCode.ANALYSIS_FAILED: (
+        "画面正常，但分析画面时程序出错，暂时不会产生告警",
+        "Video comes in, but analysing this camera's pictures fails, so it raises no alerts for now",
+        "查看日志中的原因；如果更换过检测模型，请为这路摄像头改用其他模型",
+        "Look into the log for the cause; if it has a detector of its own, choose another model for this camera",
     ),
     ProblemCode.INTERNAL: (
         "处理码流时程序出错",

@@ -33,6 +33,7 @@ class ConditionKeeper:
         self._is_sending = False
         self._session: Problem | None = None
         self._decoding: Problem | None = None
+        self._analysis: Problem | None = None
         self.now: Condition | None = None
 
     def sending(self, problem: Problem | None = None) -> None:
@@ -42,16 +43,21 @@ class ConditionKeeper:
 
     def silent(self, problem: Problem) -> None:
         """No video, and why."""
-        self._is_sending, self._session, self._decoding = False, problem, None
+        self._is_sending, self._session = False, problem
         self._refresh()
 
     def decoding(self, problem: Problem | None) -> None:
-        """What the decoder has to say about the packets that come in."""
+        """What the decoder has to say about the packets that come in; it stands until the decoder takes it back."""
         self._decoding = problem
         self._refresh()
 
+    def analysis(self, problem: Problem | None) -> None:
+        """What became of analysing the frames; it stands until a frame was analysed."""
+        self._analysis = problem
+        self._refresh()
+
     def _refresh(self) -> None:
-        problem = self._session or self._decoding
+        problem = self._session or ((self._decoding or self._analysis) if self._is_sending else None)
         if not self._is_sending and problem is None:
             return
         if problem is None:

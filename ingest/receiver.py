@@ -61,6 +61,10 @@ class CameraReceiver:
         """Tell what decoding the packets met; None when it goes well again. On the loop."""
         self._keeper.decoding(problem)
 
+    def note_analysis(self, problem: Problem | None) -> None:
+        """Tell that analysing the frames fails; None when it goes well again. On the loop."""
+        self._keeper.analysis(problem)
+
     async def run(self) -> None:
         """Session after session until cancelled."""
         while True:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import av
 import pytest
 
+from analytics import decode_pool
 from analytics.decode_pool import REST_S, DecodePool
 from ingest.camera_errors import Problem, ProblemCode
 from ingest.decode_policy import Decoded, Mode
@@ -103,6 +104,29 @@ def test_a_policy_that_raises_rests_and_the_others_go_on(inference: Inference, s
         bad.fails = False
         clock.advance(REST_S + 0.1)
         wait_until(lambda: not bad.waiting)
+
+
+def test_decoding_that_fails_is_told_until_the_next_frame_and_floods_no_log(
+    inference: Inference, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, told, tracebacks = FakeClock(), [], []
+    log = type("Log", (), {"error": lambda self, event, **fields: tracebacks.append(fields["exc_info"])})
+    monkeypatch.setattr(decode_pool, "_log", log())
+    policy, pool = Policy("a", steps, 4), DecodePool(1, inference, clock)  # type: ignore[arg-type]  # the part it uses
+    policy.fails = True
+    pool.add("a", policy, told.append)  # type: ignore[arg-type]  # the part it uses
+    pool.start()
+    for failures in (1, 2, 3):
+        wait_until(lambda failures=failures: len(tracebacks) == failures)  # type: ignore[misc]
+        policy.fails = failures < 3
+        clock.advance(REST_S + 0.1)
+    wait_until(lambda: told[-1] is None)
+    pool.stop()
+    assert [problem and (problem.code, problem.detail) for problem in told] == [
+        (ProblemCode.INTERNAL, "ZeroDivisionError"),
+        None,
+    ]
+    assert [error is not None for error in tracebacks] == [True, False, False]
 
 
 def test_a_removed_camera_is_left_alone(inference: Inference, steps: list[str]) -> None:

@@ -1,12 +1,14 @@
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import av
 import pytest
 
+from analytics import inference_pool
 from analytics.camera_pipeline import FrameResult, nothing_detected, nothing_tracked
-from analytics.inference_pool import InferencePool
+from analytics.inference_pool import REST_S, InferencePool
+from ingest.camera_errors import Problem, ProblemCode
 from ingest.decode_policy import Mode
 from ingest.packet import Frame, Stamp
 from runtime import metrics
@@ -42,9 +44,15 @@ class Pipeline:
 
 
 class Broken(Pipeline):
+    """Fails at each frame until it is mended."""
+
+    is_mended = False
+
     def process(self, frame: Frame, mode: Mode = Mode.ACTIVE) -> FrameResult:
-        super().process(frame, mode)
-        raise ZeroDivisionError
+        result = super().process(frame, mode)
+        if not self.is_mended:
+            raise ZeroDivisionError
+        return result
 
 
 @pytest.fixture
@@ -53,15 +61,21 @@ def order() -> list[tuple[str, int]]:
 
 
 @contextmanager
-def running(threads: int = 1) -> Iterator[InferencePool]:
-    pool = InferencePool(threads, FakeClock())
+def running(threads: int = 1, clock: FakeClock | None = None) -> Iterator[InferencePool]:
+    pool = InferencePool(threads, clock or FakeClock())
     pool.start()
     yield pool
     pool.stop()
 
 
-def add(pool: InferencePool, camera_id: str, pipeline: Pipeline) -> None:
-    pool.add(camera_id, pipeline, lambda frame, result: None)  # type: ignore[arg-type]  # the part it uses
+def add(
+    pool: InferencePool,
+    camera_id: str,
+    pipeline: Pipeline,
+    on_result: Callable[[Frame | None, FrameResult], None] = lambda frame, result: None,
+    on_problem: Callable[[Problem | None], None] = lambda problem: None,
+) -> None:
+    pool.add(camera_id, pipeline, on_result, on_problem)  # type: ignore[arg-type]  # the part it uses
 
 
 def test_the_latest_live_frame_wins_and_the_loss_is_counted(order: list[tuple[str, int]]) -> None:
@@ -145,21 +159,64 @@ def test_a_slow_camera_does_not_hold_up_another_while_a_thread_is_free(order: li
         slow.may_go.set()
 
 
-def test_a_pipeline_that_raises_costs_its_own_frame_alone(order: list[tuple[str, int]]) -> None:
-    with running() as pool:
+def test_a_pipeline_that_raises_rests_and_the_other_cameras_go_on(order: list[tuple[str, int]]) -> None:
+    clock = FakeClock()
+    with running(clock=clock) as pool:
         add(pool, "bad", Broken(order))
         add(pool, "good", Pipeline(order))
-        for seq in range(2):
+        for seq in range(3):
             pool.offer("bad", frame("bad", seq), Mode.LOOK_BACK)
             pool.offer("good", frame("good", seq), Mode.LOOK_BACK)
-        wait_until(lambda: len(order) == 4)
+        wait_until(lambda: order.count(("good", 2)) == 1)
+        assert [name for name, _ in order].count("bad") == 1
+        assert pool.is_occupied("bad"), "nobody decodes further for a camera that rests"
+        clock.advance(REST_S)
+        pool.offer("bad", frame("bad", 3), Mode.LOOK_BACK)
+        wait_until(lambda: ("bad", 3) in order)
+
+
+def test_analysis_that_fails_is_told_until_the_next_good_frame_and_floods_no_log(
+    order: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracebacks: list[object] = []
+    told: list[Problem | None] = []
+    log = type("Log", (), {"error": lambda self, event, **fields: tracebacks.append(fields["exc_info"])})
+    monkeypatch.setattr(inference_pool, "_log", log())
+    clock, pipeline = FakeClock(), Broken(order)
+    with running(clock=clock) as pool:
+        add(pool, "a", pipeline, on_problem=told.append)
+        for seq in range(4):
+            pipeline.is_mended = seq == 3
+            pool.offer("a", frame("a", seq), Mode.ACTIVE)
+            wait_until(lambda seq=seq: len(tracebacks) == min(seq + 1, 3) and len(order) == seq + 1)  # type: ignore[misc]
+            wait_until(lambda seq=seq: seq == 3 or pool.is_occupied("a"))  # type: ignore[misc]
+            clock.advance(REST_S)
+        wait_until(lambda: told[-1] is None)
+    assert [problem and (problem.code, problem.detail) for problem in told] == [
+        (ProblemCode.ANALYSIS_FAILED, "ZeroDivisionError"),
+        None,
+    ]
+    assert [error is not None for error in tracebacks] == [True, False, False]
+
+
+def test_a_frame_that_was_only_watched_does_not_make_a_failing_camera_well(order: list[tuple[str, int]]) -> None:
+    told: list[Problem | None] = []
+    clock, pipeline = FakeClock(), Broken(order)
+    with running(clock=clock) as pool:
+        add(pool, "a", pipeline, on_problem=told.append)
+        pool.offer("a", frame("a", 0), Mode.ACTIVE)
+        wait_until(lambda: bool(told))
+        clock.advance(REST_S)
+        pool.let_pass(Stamp("a", 0, 9))
+        wait_until(lambda: not pool.is_occupied("a"))
+    assert len(told) == 1
 
 
 def test_a_removed_camera_gets_nothing_more(order: list[tuple[str, int]]) -> None:
     with running() as pool:
         pipeline = Pipeline(order, held=True)
         results: list[object] = []
-        pool.add("a", pipeline, lambda frame, result: results.append(result))  # type: ignore[arg-type]  # the part it uses
+        add(pool, "a", pipeline, lambda frame, result: results.append(result))
         pool.offer("a", frame("a", 0), Mode.ACTIVE)
         wait_until(pipeline.is_inside.is_set)
         pool.offer("a", frame("a", 1), Mode.ACTIVE)
@@ -188,7 +245,7 @@ def test_time_passes_only_when_no_frame_waits(order: list[tuple[str, int]]) -> N
                 passed.append(result.detections.stamp)
                 done.set()
 
-        pool.add("a", pipeline, take)  # type: ignore[arg-type]  # the part it uses
+        add(pool, "a", pipeline, take)
         pool.let_pass(Stamp("a", 0, 77))
         wait_until(done.is_set)
     assert [stamp.t_ns for stamp in passed] == [77]

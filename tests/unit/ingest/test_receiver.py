@@ -193,6 +193,32 @@ async def test_what_the_decoder_meets_makes_an_online_camera_degraded(rig: Rig) 
     await cancelled(task)
 
 
+async def test_what_decoding_and_analysis_met_is_still_known_after_a_reconnection(rig: Rig) -> None:
+    task = await with_run(rig)
+    rig.sessions[0].send(1)
+    await rig.told_code("online")
+    rig.receiver.note_analysis(Problem(ProblemCode.ANALYSIS_FAILED))
+    rig.receiver.note_decoding(Problem(ProblemCode.GARBAGE))
+    rig.sessions[0].end(ProblemCode.STOPPED_SENDING)
+    await rig.told_code("stopped_sending")
+    await rig.next_session()
+    rig.sessions[1].send(1)
+    await rig.told_code("garbage")
+    rig.receiver.note_decoding(None)
+    rig.receiver.note_analysis(None)
+    assert [(told.condition.value, told.code) for told in rig.told] == [
+        ("online", "online"),
+        ("degraded", "analysis_failed"),
+        ("degraded", "garbage"),
+        ("offline", "stopped_sending"),
+        ("degraded", "garbage"),
+        ("degraded", "analysis_failed"),
+        ("online", "online"),
+    ]
+    rig.sessions[1].end(None)
+    await cancelled(task)
+
+
 async def test_a_change_of_the_stream_under_way_is_a_new_epoch(rig: Rig) -> None:
     task = await with_run(rig)
     rig.sessions[0].send(10)
