@@ -22,6 +22,7 @@ from tests.bench import (
     starting,
 )
 from tests.bench.figure import FULL, QUICK, Effort, Figure, Missing
+from tests.bench.machine import load_average
 from tests.bench.table import print_table, write_page
 from tests.servers.cache import MissingServerError
 
@@ -60,13 +61,18 @@ def main() -> None:
             print(f"{name:16} {(sys.modules[measure.__module__].__doc__ or '').splitlines()[0]}")
         return
     effort = QUICK if given.quick else FULL
-    began = datetime.now(UTC)
+    began, load = datetime.now(UTC), load_average()
     figures, missing = run(given.names or list(BENCHES), effort)
     print_table(figures, missing)
     page = given.out or (None if given.quick or given.names else PAGE)
     if page is not None:
         command = shlex.join(["python", "-m", "tests.bench", *sys.argv[1:]])
-        write_page(page, figures, missing, command=command, began=began)
+        about = [
+            ("date", began.strftime("%Y-%m-%d %H:%M UTC")),
+            ("command", f"`{command}`"),
+            ("load average before (1, 5, 15 minutes)", load),
+        ]
+        write_page(page, figures, missing, about)
 
 
 def run(names: Sequence[str], effort: Effort) -> tuple[list[Figure], list[Missing]]:

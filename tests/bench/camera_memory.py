@@ -18,8 +18,8 @@ def measure(effort: Effort) -> list[Figure]:
     each, empty, theirs = [], [], []
     with RtspServer() as server:
         for _ in range(effort.turns):
-            empty.append(worker_memory(server, 0))
-            each.append((worker_memory(server, MANY) - worker_memory(server, FEW)) / (MANY - FEW))
+            empty.append(worker_memory(server, 0, effort))
+            each.append((worker_memory(server, MANY, effort) - worker_memory(server, FEW, effort)) / (MANY - FEW))
             theirs.append(ffmpeg_memory(server))
     ffmpeg = Samples(what="one ffmpeg -c copy process", values=theirs)
     return [
@@ -39,10 +39,10 @@ def measure(effort: Effort) -> list[Figure]:
     ]
 
 
-def worker_memory(server: RtspServer, count: int) -> float:
+def worker_memory(server: RtspServer, count: int, effort: Effort) -> float:
     """Of the whole worker, once the rings of its cameras are full."""
     with running_worker(cameras(server, count, "still"), {"ring_s": PRE_ROLL_S}, settle_s=FILL_S) as worker:
-        await_quiet(worker)
+        await_quiet(worker, effort.quiet_s)
         return memory_mb(worker.pid)
 
 

@@ -52,19 +52,18 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """How long and how often a bench measures."""
+    """How long and how often a bench measures. A still scene has settled when nothing stirred for `quiet_s`."""
 
     turns: int
     window_s: float
     settle_s: float
-
-    @property
-    def is_quick(self) -> bool:
-        return self.turns == 1
+    quiet_s: float
 
 
-FULL = Effort(turns=3, window_s=15.0, settle_s=12.0)
-QUICK = Effort(turns=1, window_s=4.0, settle_s=9.0)
+FULL = Effort(turns=3, window_s=20.0, settle_s=12.0, quiet_s=22.0)
+"""The still footage comes round every 20 s."""
+
+QUICK = Effort(turns=1, window_s=4.0, settle_s=9.0, quiet_s=4.0)
 
 
 def rounded(value: float) -> str:

@@ -15,7 +15,6 @@ PACKAGES = ("sharpeyes", "av", "onnxruntime", "opencv-python-headless", "numpy",
 def describe() -> list[tuple[str, str]]:
     """Name and value of all that a reader needs to judge the figures."""
     exact = sorted(processor_flags() & INT8_FLAGS)
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return [
         ("processor", f"{_cpu_name()}, {os.cpu_count()} cores, {_memory_gb():.0f} GB"),
         ("8-bit dot products", ", ".join(exact) if exact else "none (no VNNI)"),
@@ -26,8 +25,12 @@ def describe() -> list[tuple[str, str]]:
             "servers",
             f"Apache Kafka {KAFKA_VERSION}, {_first_line('mosquitto', '-h')}, {_first_line('ffmpeg', '-version')}",
         ),
-        ("load average at the end", load),
     ]
+
+
+def load_average() -> str:
+    """Of the last 1, 5 and 15 minutes: what else the machine did."""
+    return ", ".join(f"{value:.1f}" for value in os.getloadavg())
 
 
 def _cpu_name() -> str:

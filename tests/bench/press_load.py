@@ -1,8 +1,9 @@
 """Call boxes for the presses bench, many on one connection: presses at a rate, repeats what is not acknowledged.
 
 `python press_load.py HOST PORT FIRST COUNT RATE SECONDS HEARS_ACKS OUT`: boxes `box-FIRST` onwards take turns and press
-green and red alternately. As a real box does, a press is repeated every REPEAT_S until its `ack`; when HEARS_ACKS is 0,
-only the broker's answer is waited for. OUT gets one JSON object: what was sent when, what was heard, what never was.
+green and red alternately, RATE a second at most. As a real box does, each repeats a press every REPEAT_S until its
+`ack`, and makes the next one only then; when HEARS_ACKS is 0, it waits for the broker's answer alone. OUT gets one JSON
+object: what was sent when, what was heard, what never was.
 """
 
 import itertools
@@ -37,6 +38,7 @@ class Boxes:
         self._hears_acks = hears_acks
         self._turn = itertools.cycle(range(first, first + count))
         self._seqs = dict.fromkeys(range(first, first + count), 0)
+        self._busy: set[int] = set()
         self._packet_ids = itertools.cycle(range(1, 0x10000))
         self._outgoing = bytearray()
         self._waiting: dict[Press, int] = {}
@@ -54,12 +56,9 @@ class Boxes:
     def run(self, rate: float, seconds: float) -> None:
         poller = select.poll()
         began_s = time.monotonic()
-        pressed, total = 0, int(rate * seconds)
-        while pressed < total or (self._waiting and time.monotonic() < began_s + seconds + GIVE_UP_S):
-            due = min(total, int((time.monotonic() - began_s) * rate))
-            for _ in range(due - pressed):
-                self._press()
-            pressed = max(pressed, due)
+        while (now_s := time.monotonic() - began_s) < seconds or (self._waiting and now_s < seconds + GIVE_UP_S):
+            if now_s < seconds:
+                self._press_due(int(now_s * rate))
             self._repeat()
             self._send()
             poller.register(self._socket, select.POLLIN | (select.POLLOUT if self._outgoing else 0))
@@ -76,8 +75,16 @@ class Boxes:
             "took_s": self.took_s,
         }
 
-    def _press(self) -> None:
-        box = next(self._turn)
+    def _press_due(self, due: int) -> None:
+        """Make presses until `due` were made or every box has had its turn."""
+        for box in itertools.islice(self._turn, len(self._seqs)):
+            if len(self.sent_ns) >= due:
+                return
+            if box not in self._busy:
+                self._press(box)
+
+    def _press(self, box: int) -> None:
+        self._busy.add(box)
         self._seqs[box] += 1
         press = (box, self._seqs[box])
         self.sent_ns[press] = self._waiting[press] = time.time_ns()
@@ -120,6 +127,7 @@ class Boxes:
     def _heard(self, press: Press) -> None:
         sent_ns = self._waiting.pop(press, None)
         if sent_ns is not None:
+            self._busy.discard(press[0])
             self.ack_ms.append((time.time_ns() - sent_ns) / 1e6)
             self.last_ack_s = time.monotonic()
 

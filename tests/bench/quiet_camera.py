@@ -50,7 +50,7 @@ def worker_cpu(server: RtspServer, count: int, sub_mount: str | None, effort: Ef
     """CPU ms a second of the whole worker; frames it decoded because something seemed to move."""
     watched = cameras(server, count, "still", sub_mount)
     with running_worker(watched) as worker:
-        await_quiet(worker)
+        await_quiet(worker, effort.quiet_s)
         before = frames_beyond_watching(worker)
         cost = cpu_ms_per_s([worker.pid], effort.window_s)
         return cost, frames_beyond_watching(worker) - before

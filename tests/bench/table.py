@@ -1,7 +1,6 @@
 """The figures as a table, for the terminal and as docs/measurements.md."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -35,9 +34,9 @@ def print_table(figures: Sequence[Figure], missing: Sequence[Missing]) -> None:
 
 
 def write_page(
-    page: Path, figures: Sequence[Figure], missing: Sequence[Missing], *, command: str, began: datetime
+    page: Path, figures: Sequence[Figure], missing: Sequence[Missing], run: Sequence[tuple[str, str]]
 ) -> None:
-    lines = [INTRODUCTION, *_machine_lines(command, began), "", *_row(COLUMNS), *_row(("---",) * len(COLUMNS))]
+    lines = [INTRODUCTION, *_machine_lines(run), "", *_row(COLUMNS), *_row(("---",) * len(COLUMNS))]
     for figure in figures:
         lines += _row(_cells(figure))
     lines += ["", "What was compared:", ""]
@@ -46,9 +45,12 @@ def write_page(
     page.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _machine_lines(command: str, began: datetime) -> list[str]:
-    known = [("date", began.strftime("%Y-%m-%d %H:%M UTC")), ("command", f"`{command}`"), *describe()]
-    return [*_row(("machine", "")), *_row(("---", "---")), *(line for pair in known for line in _row(pair))]
+def _machine_lines(run: Sequence[tuple[str, str]]) -> list[str]:
+    return [
+        *_row(("machine", "")),
+        *_row(("---", "---")),
+        *(line for pair in [*run, *describe()] for line in _row(pair)),
+    ]
 
 
 def _row(cells: Sequence[str]) -> list[str]:

@@ -17,8 +17,7 @@ SEGMENT_S = 10
 """Shorter than the default of a minute, so that every window holds whole segments, ours and the baseline's."""
 
 START_S = 60
-QUIET_S = 4.0
-SETTLE_LIMIT_S = 90
+SETTLE_LIMIT_S = 120
 POLL_S = 0.5
 
 
@@ -73,10 +72,10 @@ def await_decoded(worker: RoleProcess, watched: Sequence[Camera]) -> None:
     )
 
 
-def await_quiet(worker: RoleProcess) -> None:
-    """Until no camera has had more than key frames decoded for QUIET_S: all of them have learned that nothing moves."""
+def await_quiet(worker: RoleProcess, quiet_s: float) -> None:
+    """Until no camera had more than key frames decoded for `quiet_s`: all of them have learned that nothing moves."""
     last_count, since_s, deadline_s = -1.0, time.monotonic(), time.monotonic() + SETTLE_LIMIT_S
-    while time.monotonic() - since_s < QUIET_S:
+    while time.monotonic() - since_s < quiet_s:
         assert time.monotonic() < deadline_s, f"cameras of a still scene were not quiet after {SETTLE_LIMIT_S} s"
         count = frames_beyond_watching(worker)
         if count != last_count:
