@@ -1,46 +1,18 @@
 """Roles that cannot work end at once: exit code 2, one line that names the setting and what to do, no traceback."""
 
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.servers.cache import find_program
-
-QUICKLY_S = 30
-"""Of a busy machine; it takes two seconds on an idle one."""
+from tests.command import Ended, refused, sharpeyes
 
 PASSWORD = "s3cret-in-url"
 
 
-def start(
-    role: str,
-    data: Path,
-    settings: Mapping[str, object],
-    *,
-    as_plain_user: bool = False,
-) -> subprocess.CompletedProcess[str]:
-    program = [str(Path(sys.executable).with_name("sharpeyes")), "--data", str(data), role]
-    if as_plain_user and os.geteuid() == 0:  # root may write everywhere; without this it may not
-        lost = "--bounding-set=-dac_override,-dac_read_search"
-        program = [find_program("setpriv"), lost, lost.replace("bounding-set", "inh-caps"), "--", *program]
-    ours = {"http_port": 0, "mqtt_listen_port": 0, "log_format": "json", "language": "en"}
-    environment = {f"SHARPEYES_{name.upper()}": str(value) for name, value in {**ours, **settings}.items()}
-    return subprocess.run(program, env={**os.environ, **environment}, capture_output=True, text=True, timeout=QUICKLY_S)
-
-
-def refused(ended: subprocess.CompletedProcess[str], *words: str) -> str:
-    """The one line that a person sees; what the roles log in JSON stands beside it."""
-    said = [line for line in (ended.stdout + ended.stderr).splitlines() if not line.startswith("{")]
-    assert (ended.returncode, len(said)) == (2, 1), ended.stderr
-    assert "Traceback" not in ended.stderr
-    for word in words:
-        assert word in said[0]
-    return said[0]
+def start(role: str, data: Path, settings: Mapping[str, object], *, as_plain_user: bool = False) -> Ended:
+    return sharpeyes(data, role, settings=settings, as_plain_user=as_plain_user)
 
 
 WRONG = {
