@@ -1,7 +1,7 @@
 """The object store port: where clips, snapshots and segments end up. Implemented by a directory and by any S3.
 
-Calls block; asyncio code runs them in a thread. They raise `UnavailableError` when the store is away and
-`NotFoundError` for a missing key.
+Calls block; asyncio code runs them in a thread. They raise `UnavailableError` when the store is away or refuses
+everything, `InvalidInputError` when it refuses this one object for good, and `NotFoundError` for a missing key.
 """
 
 from collections.abc import Iterator

@@ -2,9 +2,11 @@
 
 Calls block on the network, each at most a minute or so; many threads may call. The bucket is made when it is
 absent. Raises `UnavailableError` when the store is away or refuses, in words without keys, `NotFoundError` for a
-missing key, `InvalidInputError` for a key that is not one, `ConfigurationError` for settings that cannot work.
+missing key, `InvalidInputError` for a key or an object that the store takes never, `ConfigurationError` for settings
+that cannot work.
 """
 
+import io
 import os
 import threading
 import uuid
@@ -16,12 +18,12 @@ from typing import TYPE_CHECKING
 import certifi
 import urllib3
 from minio import Minio
-from minio.error import MinioException, S3Error
+from minio.error import InvalidResponseError, MinioException, S3Error
 
 from ingest.object_key import check_key, check_prefix
 from ingest.object_store import StoredObject
 from ingest.settings import ObjectStoreSettings
-from runtime.errors import ConfigurationError, NotFoundError, UnavailableError
+from runtime.errors import ConfigurationError, InvalidInputError, NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
     from minio.helpers import DictType
@@ -38,6 +40,26 @@ SHA256_HEADER = "x-amz-meta-sha256"
 
 _MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
 _REFUSED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+_REFUSED_FOR_GOOD = frozenset(
+    {
+        "EntityTooLarge",
+        "EntityTooSmall",
+        "InvalidArgument",
+        "InvalidRequest",
+        "KeyTooLongError",
+        "MetadataTooLarge",
+        "XMinioInvalidObjectName",
+        "XMinioObjectExistsAsDirectory",
+        "XMinioParentIsObject",
+    }
+)
+"""The same object would be refused again, however often it is sent."""
+
+PROBE_KEY = "probe/object.txt"
+HTTP_TOO_LARGE = 413
+"""What a proxy in front of the store says of a body above its own limit."""
+
+_TOO_LARGE = frozenset({"EntityTooLarge", str(HTTP_TOO_LARGE)})
 _OURS_ALREADY = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 
 
@@ -62,8 +84,9 @@ class S3Store:
         if not source.is_file():
             raise NotFoundError(f"{source}: there is no such file to store")
         metadata: DictType = {"sha256": sha256}
-        with self._errors(key):
+        with self._errors():
             self._make_bucket()
+        with self._errors(key), self._refusals(key):
             self._client.fput_object(
                 self._bucket,
                 key,
@@ -131,6 +154,19 @@ class S3Store:
             self._bucket_is_there = True
 
     @contextmanager
+    def _refusals(self, key: str) -> Iterator[None]:
+        """InvalidInputError for an object that is refused for good by a store that takes another one."""
+        try:
+            yield
+        except (S3Error, InvalidResponseError, ValueError) as error:
+            code = _refusal(error)
+            if not code:
+                raise
+            self._client.put_object(self._bucket, PROBE_KEY, io.BytesIO(b"probe"), len(b"probe"))
+            hint = ": it is too large for the store, or for a proxy in front of it" if code in _TOO_LARGE else ""
+            raise InvalidInputError(f"the object store {self._endpoint} never takes {key} ({code}){hint}") from None
+
+    @contextmanager
     def _errors(self, key: str = "") -> Iterator[None]:
         try:
             yield
@@ -185,6 +221,15 @@ def _client(settings: ObjectStoreSettings) -> Minio:
         raise ConfigurationError(
             f"s3_endpoint: {settings.s3_endpoint!r} is not HOST:PORT ({error}). Example: 127.0.0.1:9000"
         ) from None
+
+
+def _refusal(error: Exception) -> str:
+    """Why the same object would be refused again; empty when it might be taken later."""
+    if isinstance(error, ValueError):
+        return str(error)
+    if isinstance(error, S3Error):
+        return error.code if error.code in _REFUSED_FOR_GOOD else ""
+    return str(HTTP_TOO_LARGE) if getattr(error, "_code", 0) == HTTP_TOO_LARGE else ""
 
 
 def _cause(error: urllib3.exceptions.HTTPError) -> str:

@@ -3,7 +3,7 @@
 A thread of its own does the blocking work; `on_stored` and `on_lost` run on the asyncio loop that called `run`. A
 file leaves the spool only after its callback has returned, so a restart at any instant repeats at most one. When
 the store is away the whole queue waits: one jittered, growing delay (`runtime.backoff`) for all of it and not a retry
-per file, as stamina would do, because a store that refused one file refuses the next.
+per file, as stamina would do, because a store that is away is away for the next. A file refused for good is lost alone.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from ingest.spool import Spool
 from ingest.spool_record import SpoolRecord
 from runtime import metrics
 from runtime.backoff import Backoff
-from runtime.errors import NotFoundError, SharpEyesError, UnavailableError
+from runtime.errors import InvalidInputError, NotFoundError, SharpEyesError, UnavailableError
 from runtime.health import Health
 from runtime.log import get_logger
 
@@ -112,9 +112,15 @@ class Uploader:
         return self._backoff.next_s()
 
     def _deal_with(self, record: SpoolRecord, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            is_stored = not record.lost and self._upload(record)
+        except InvalidInputError as error:
+            _log.error("object refused for good, lost", key=record.key, reason=str(error))
+            self._spool.lose(record, str(error))  # waits now as a lost one
+            return
         if record.lost:
             self._await(self._tell_lost(record, record.lost), loop)
-        elif self._upload(record):
+        elif is_stored:
             if record.kind is ObjectKind.CLIP:
                 self._await(self._tell_stored(record), loop)
         elif not record.may_be_dropped:

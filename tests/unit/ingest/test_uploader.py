@@ -20,16 +20,17 @@ from ingest.spool import Spool
 from ingest.spool_record import SpoolRecord
 from ingest.uploader import Uploader
 from runtime.backoff import Backoff
-from runtime.errors import UnavailableError
+from runtime.errors import InvalidInputError, UnavailableError
 from runtime.health import Health
 from tests.unit.ingest.made_stream import T0_NS
 from tests.waiting import eventually
 
 
 class Store(DirectoryStore):
-    """A directory that can be away."""
+    """A directory that can be away, or refuse some keys for good."""
 
     is_away = False
+    refused: frozenset[str] = frozenset()
 
     def check(self) -> None:
         self._be_there()
@@ -37,6 +38,8 @@ class Store(DirectoryStore):
 
     def put_file(self, key: str, source: Path, content_type: str, sha256: str) -> None:
         self._be_there()
+        if key in self.refused:
+            raise InvalidInputError("too large for this store")
         super().put_file(key, source, content_type, sha256)
 
     def _be_there(self) -> None:
@@ -152,6 +155,16 @@ async def test_a_clip_file_that_someone_removed_is_told_as_lost(bench: Bench) ->
     async with bench.running():
         await eventually(lambda: bench.lost)
     assert bench.lost[0][:2] == ("one", ("alert-one",))
+
+
+async def test_an_object_that_the_store_refuses_for_good_is_lost_alone(bench: Bench) -> None:
+    records = [bench.put("refused"), bench.put("segment", ObjectKind.SEGMENT), bench.put("kept")]
+    bench.store.refused = frozenset(record.key for record in records[:2])
+    async with bench.running():
+        await eventually(lambda: bench.stored and bench.lost and not bench.spool.waiting())
+    assert [alert_ids for _, alert_ids in bench.stored] == [("alert-kept",)]
+    assert bench.lost == [("refused", ("alert-refused",), "too large for this store")]
+    assert bench.spool.size_bytes == 0
 
 
 async def test_segments_and_snapshots_are_stored_without_telling(bench: Bench) -> None:
