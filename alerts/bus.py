@@ -16,14 +16,14 @@ MAX_VALUE_BYTES = 900_000
 """Kafka's brokers take 1,048,576 bytes a message unless told otherwise; headers and framing need room too."""
 
 COMPACTED_TOPICS = frozenset({"sharpeyes.device-state"})
-"""Of these the newest message of a key is all that matters."""
+"""Of these the newest message of a key is all that matters; one with an empty value says that the key is gone."""
 
 Headers = tuple[tuple[str, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent: order is kept among messages of one key."""
+    """What is sent: order is kept among messages of one key. An empty value on a compacted topic removes the key."""
 
     topic: str
     key: str

@@ -135,3 +135,7 @@ class BusFile:
             f" WHERE topic NOT IN ({marks}) ORDER BY number LIMIT ?) AND (number <= ? OR put_ns < ?)",
             (*compacted, PRUNE_STEP, newest - KEPT_MESSAGES, now_ns - KEPT_S * NS_PER_S),
         )
+        self._sql.execute(
+            f"DELETE FROM messages WHERE topic IN ({marks}) AND length(value) = 0 AND put_ns < ?",
+            (*compacted, now_ns - KEPT_S * NS_PER_S),
+        )

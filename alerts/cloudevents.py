@@ -22,6 +22,7 @@ from alerts.contract import (
     CaseUpdateV1,
     DeviceStateV1,
 )
+from runtime.clock import utc
 
 CONTENT_TYPE = b"application/json"
 
@@ -59,6 +60,19 @@ def device_state_message(state: DeviceStateV1, owner: str) -> Message:
             ("ce_subject", state.device_id.encode()),
         ),
     )
+
+
+def device_removed_message(device_id: str, now_ns: int, owner: str) -> Message:
+    """The tombstone of a device's state: an empty value, so the compacted topic forgets the device."""
+    attributes = (
+        ("ce_specversion", b"1.0"),
+        ("ce_id", f"{device_id}.removed.{now_ns // 1000}".encode()),
+        ("ce_source", source(owner)),
+        ("ce_type", TYPE_DEVICE_STATE.encode()),
+        ("ce_time", _time(utc(now_ns))),
+        ("ce_subject", device_id.encode()),
+    )
+    return Message(TOPIC_DEVICE_STATE, device_id, b"", attributes)
 
 
 def case_update_message(update: CaseUpdateV1, sender: str) -> Message:

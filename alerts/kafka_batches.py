@@ -1,6 +1,7 @@
 """Messages to Kafka as whole batches: one future a batch and partition, where the client's `send` makes one a message.
 
-Runs on the loop. Keys go to partitions as Kafka's own clients send them (murmur2). Raises the client's errors.
+Runs on the loop. Keys go to partitions as Kafka's own clients send them (murmur2); an empty value on a compacted topic
+goes as null, Kafka's tombstone. Raises the client's errors.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
-from alerts.bus import Message
+from alerts.bus import COMPACTED_TOPICS, Message
 
 BATCH_BYTES = 262_144
 """A larger message has a batch of its own."""
@@ -64,5 +65,6 @@ def partition_of(key: str, partition_count: int) -> int:
 
 
 def _append(batch: Any, message: Message) -> bool:
-    added = batch.append(timestamp=None, key=message.key.encode(), value=message.value, headers=list(message.headers))
+    value = None if message.topic in COMPACTED_TOPICS and not message.value else message.value
+    added = batch.append(timestamp=None, key=message.key.encode(), value=value, headers=list(message.headers))
     return added is not None

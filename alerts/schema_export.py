@@ -41,7 +41,14 @@ _TYPES: Mapping[str, type[msgspec.Struct]] = {
 _CHANNELS = (
     # id, topic, message, who acts ("send": Sharp Eyes does), what it is
     ("alerts", TOPIC_ALERTS, "alert", "send", "Every revision of every alert. Key: device id."),
-    ("deviceState", TOPIC_DEVICE_STATE, "deviceState", "send", "How each device is. Key: device id."),
+    (
+        "deviceState",
+        TOPIC_DEVICE_STATE,
+        "deviceState",
+        "send",
+        "How each device is. Key: device id. A null value (a tombstone) says that the device was taken out of the "
+        "registry or switched off: forget its state.",
+    ),
     (
         "caseUpdates",
         TOPIC_CASE_UPDATES,

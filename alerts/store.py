@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Connection, Engine, Select, select, update
+from sqlalchemy import Connection, Engine, Select, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError
 
@@ -61,6 +61,13 @@ class StoredRevision:
 
     change_number: int
     alert: AlertV1
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRemoved:
+    """In place of a state: the device was taken out of the registry."""
+
+    device_id: str
 
 
 def open_alert_store(url: str | None, data: Path) -> "AlertStore":
@@ -188,23 +195,32 @@ class AlertStore:
             rows = connection.execute(query.order_by(alert_revisions.c.change_number).limit(limit)).all()
         return [StoredRevision(row.change_number, _alert_decoder.decode(row.body)) for row in rows]
 
-    def save_device_states(self, states: Sequence[DeviceStateV1]) -> None:
-        """Keep the last of these states of each device."""
+    def save_device_states(self, states: Sequence[DeviceStateV1 | DeviceRemoved]) -> None:
+        """Keep the last of these states of each device; one whose last word is its removal goes."""
         latest = {state.device_id: state for state in states}
+        removed = sorted(device_id for device_id, state in latest.items() if isinstance(state, DeviceRemoved))
+        try:
+            with database_errors(self._engine), self._engine.begin() as connection:
+                if removed:
+                    connection.execute(delete(device_states).where(device_states.c.device_id.in_(removed)))
+                self._put_device_states(connection, [s for s in latest.values() if isinstance(s, DeviceStateV1)])
+        except DataError as error:
+            raise InvalidInputError(f"device state cannot be stored: {type(error).__name__}") from None
+
+    def _put_device_states(self, connection: Connection, states: Sequence[DeviceStateV1]) -> None:
         insert = self._insert(device_states)
         rows = [
             {"device_id": state.device_id, "condition": state.condition, "body": _encoder.encode(state).decode()}
-            for _, state in sorted(latest.items())
+            for state in sorted(states, key=lambda state: state.device_id)
         ]
         changed = {name: insert.excluded[name] for name in ("condition", "body")}
         if rows:
-            with database_errors(self._engine), self._engine.begin() as connection:
-                connection.execute(
-                    insert.on_conflict_do_update(index_elements=[device_states.c.device_id], set_=changed), rows
-                )
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=[device_states.c.device_id], set_=changed), rows
+            )
 
     def device_states(self) -> Sequence[DeviceStateV1]:
-        """The latest state of every device that ever reported, by device id."""
+        """The latest state of every device of the registry that ever reported, by device id."""
         with database_errors(self._engine), self._engine.connect() as connection:
             bodies = connection.execute(select(device_states.c.body).order_by(device_states.c.device_id)).scalars()
             return [_state_decoder.decode(body) for body in bodies]

@@ -14,7 +14,7 @@ import msgspec
 from alerts.bus import Bus, Message, Received
 from alerts.contract import TOPIC_ALERTS, TOPIC_DEVICE_STATE, AlertV1, DeviceStateV1
 from alerts.dead_letter import dead_letter
-from alerts.store import AlertStore
+from alerts.store import AlertStore, DeviceRemoved
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from runtime.errors import InvalidInputError, UnavailableError
@@ -27,8 +27,10 @@ MAX_DELAY_S = 10.0
 PART = "alert-store"
 MAX_REVISION = 2**31 - 1
 
-S = TypeVar("S", AlertV1, DeviceStateV1)
+S = TypeVar("S")
 _log = get_logger(__name__)
+_alert_decoder = msgspec.json.Decoder(AlertV1)
+_state_decoder = msgspec.json.Decoder(DeviceStateV1)
 
 
 class StoreWriter:
@@ -42,31 +44,29 @@ class StoreWriter:
 
     async def write_alerts(self) -> None:
         """Store alerts for ever."""
-        await self._write(TOPIC_ALERTS, msgspec.json.Decoder(AlertV1), self._store.save)
+        await self._write(TOPIC_ALERTS, _read_alert, self._store.save)
 
     async def write_device_states(self) -> None:
         """Store device states for ever."""
-        await self._write(TOPIC_DEVICE_STATE, msgspec.json.Decoder(DeviceStateV1), self._store.save_device_states)
+        await self._write(TOPIC_DEVICE_STATE, _read_state, self._store.save_device_states)
 
-    async def _write(
-        self, topic: str, decoder: "msgspec.json.Decoder[S]", save: Callable[[Sequence[S]], object]
-    ) -> None:
+    async def _write(self, topic: str, read: Callable[[Message], S], save: Callable[[Sequence[S]], object]) -> None:
         async with self._bus.subscribe(topic, f"{GROUP}.{topic}") as subscription:
             while True:
-                letters = await self._store_batch(await subscription.receive(), decoder, save)
+                letters = await self._store_batch(await subscription.receive(), read, save)
                 if letters:
                     await self._bus.publish(letters)
                 await subscription.commit()
 
     async def _store_batch(
-        self, batch: Sequence[Received], decoder: "msgspec.json.Decoder[S]", save: Callable[[Sequence[S]], object]
+        self, batch: Sequence[Received], read: Callable[[Message], S], save: Callable[[Sequence[S]], object]
     ) -> list[Message]:
         """Save what can be saved; returns dead letters of the rest."""
         letters: list[Message] = []
         readable: list[tuple[Received, S]] = []
         for item in batch:
             try:
-                readable.append((item, _read(decoder, item.message.value)))
+                readable.append((item, read(item.message)))
             except InvalidInputError as error:
                 letters.append(_refuse(item, str(error)))
         try:
@@ -101,14 +101,22 @@ class StoreWriter:
                 return
 
 
-def _read(decoder: "msgspec.json.Decoder[S]", value: bytes) -> S:
+def _read_alert(message: Message) -> AlertV1:
+    alert = _decode(_alert_decoder, message.value)
+    if alert.revision > MAX_REVISION:
+        raise InvalidInputError(f"revision {alert.revision} is over {MAX_REVISION}")
+    return alert
+
+
+def _read_state(message: Message) -> DeviceStateV1 | DeviceRemoved:
+    return _decode(_state_decoder, message.value) if message.value else DeviceRemoved(message.key)
+
+
+def _decode(decoder: "msgspec.json.Decoder[S]", value: bytes) -> S:
     try:
-        decoded = decoder.decode(value)
+        return decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInputError(f"cannot be read: {str(error)[:300]}") from None
-    if isinstance(decoded, AlertV1) and decoded.revision > MAX_REVISION:
-        raise InvalidInputError(f"revision {decoded.revision} is over {MAX_REVISION}")
-    return decoded
 
 
 def _refuse(item: Received, reason: str) -> Message:

@@ -2,14 +2,15 @@
 
 `report` is called on the loop and only notes; `run` commits what changed to the ledger every `FLUSH_EVERY_S`, so a
 device that flaps costs one message per round, the last state winning. What was told is remembered in the ledger: a
-restart repeats nothing and keeps `since`. A ledger that takes no commit keeps the changes waiting.
+restart repeats nothing and keeps `since`. A device taken out of the registry leaves the topic by a tombstone. A
+ledger that takes no commit keeps the changes waiting.
 """
 
 from collections.abc import Collection
 
 import msgspec
 
-from alerts.cloudevents import device_state_message
+from alerts.cloudevents import device_removed_message, device_state_message
 from alerts.contract import DeviceCondition, DeviceStateV1, Text
 from alerts.ledger import Ledger
 from alerts.ledger_txn import LedgerTxn
@@ -60,7 +61,11 @@ class DeviceStates:
         self._changed.add(device_id)
 
     def retain(self, device_ids: Collection[str]) -> None:
-        """Forget every device that is not among these: it was taken out of the registry."""
+        """Forget every device that is not among these, and tell readers to: it was taken out of the registry.
+
+        All devices of the registry that this role could report on, not only those it reports on now: a tombstone also
+        removes what another process has told.
+        """
         for device_id in self._current.keys() - set(device_ids):
             del self._current[device_id]
             self._changed.add(device_id)
@@ -88,6 +93,7 @@ def _tell(txn: LedgerTxn, states: dict[str, DeviceStateV1 | None]) -> None:
     for device_id, state in states.items():
         if state is None:
             txn.forget(SCOPE, device_id)
+            txn.publish(device_removed_message(device_id, txn.now_ns, txn.owner))
         else:
             txn.remember(SCOPE, device_id, _encoder.encode(state))
             txn.publish(device_state_message(state, txn.owner))

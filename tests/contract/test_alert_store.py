@@ -9,7 +9,7 @@ from sqlalchemy import inspect
 
 from alerts.contract import AlertKind, AlertStatus, AlertV1, CallStep, Change, DeviceCondition, DeviceStateV1, SiteRef
 from alerts.revision import revise
-from alerts.store import AlertFilter, AlertStore
+from alerts.store import AlertFilter, AlertStore, DeviceRemoved
 from alerts.wording import call as call_words
 from devices.model import DeviceKind, Severity, SiteLevel
 from runtime.clock import NS_PER_S, utc
@@ -156,6 +156,17 @@ def test_the_last_state_of_a_device_is_kept(store: AlertStore) -> None:
     store.save_device_states([state(DeviceCondition.ONLINE), state(DeviceCondition.OFFLINE)])
     store.save_device_states([state(DeviceCondition.DEGRADED, "cam-2")])
     assert [(s.device_id, s.condition) for s in store.device_states()] == [("cam-1", "offline"), ("cam-2", "degraded")]
+
+
+def test_a_device_that_was_removed_has_no_state_until_it_reports_again(store: AlertStore) -> None:
+    online, removed = state(DeviceCondition.ONLINE), DeviceRemoved("cam-1")
+    store.save_device_states([online, state(DeviceCondition.ONLINE, "cam-2")])
+    store.save_device_states([removed, DeviceRemoved("never-there")])
+    assert [s.device_id for s in store.device_states()] == ["cam-2"]
+    store.save_device_states([removed, online])
+    assert [s.device_id for s in store.device_states()] == ["cam-1", "cam-2"]
+    store.save_device_states([online, removed])
+    assert [s.device_id for s in store.device_states()] == ["cam-2"]
 
 
 def test_characters_that_databases_dislike_are_kept(store: AlertStore) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from alerts.bus import MAX_VALUE_BYTES, Bus, Message, Received, Subscription
+from alerts.bus_file import KEPT_S, PRUNE_EVERY_MESSAGES, BusFile
 from alerts.contract import DEAD_LETTER_SUFFIX, TOPIC_ALERTS, TOPIC_DEVICE_STATE
 from alerts.embedded_bus import EmbeddedBus
 from alerts.kafka_bus import TOPICS, KafkaBus
+from runtime.clock import NS_PER_S
 from runtime.errors import InvalidInputError, UnavailableError
 from tests.servers.fixtures import Factory
 from tests.servers.kafka import Kafka
@@ -159,6 +161,41 @@ async def test_the_newest_state_of_a_key_is_always_there(bus: Bus, mark: str) ->
         found: list[str] = []
         while "2" not in found:
             found += values(await take(subscription, mark, 1))
+
+
+async def test_an_empty_value_removes_a_key_and_readers_hear_of_it(bus: Bus, mark: str) -> None:
+    async with bus.subscribe(TOPIC_DEVICE_STATE, mark) as subscription:
+        await bus.publish([message(mark, "state", TOPIC_DEVICE_STATE), message(mark, "", TOPIC_DEVICE_STATE)])
+        async with asyncio.timeout(20):
+            while (newest := (await take(subscription, mark, 1))[-1].message).value:
+                pass
+    assert newest == message(mark, "", TOPIC_DEVICE_STATE)
+
+
+async def test_a_removal_is_a_tombstone_on_kafka_or_compaction_would_keep_the_key(kafka: Kafka, mark: str) -> None:
+    from aiokafka import AIOKafkaConsumer
+
+    bus = KafkaBus(kafka.bootstrap)
+    await bus.publish([message(mark, "", TOPIC_DEVICE_STATE), message(mark, "")])
+    await bus.stop()
+    found: dict[str, bytes | None] = {}
+    consumer = AIOKafkaConsumer(
+        TOPIC, TOPIC_DEVICE_STATE, bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest"
+    )
+    async with consumer, asyncio.timeout(20):
+        while len(found) < 2:
+            record = await consumer.getone()
+            if (record.key or b"").decode() == mark:
+                found[record.topic] = record.value
+    assert found == {TOPIC_DEVICE_STATE: None, TOPIC: b""}
+
+
+def test_an_embedded_bus_forgets_removals_that_every_reader_has_had_a_week_to_see(tmp_path: Path) -> None:
+    file = BusFile(tmp_path / "bus.db")
+    file.append([message("gone", "", TOPIC_DEVICE_STATE), message("stays", "online", TOPIC_DEVICE_STATE)], 0)
+    file.append([message("later") for _ in range(PRUNE_EVERY_MESSAGES)], (KEPT_S + 1) * NS_PER_S)
+    assert [item.message.key for item in file.after(TOPIC_DEVICE_STATE, 0, 10)] == ["stays"]
+    file.close()
 
 
 async def test_kafka_topics_are_made_with_their_cleanup_policy(kafka: Kafka) -> None:

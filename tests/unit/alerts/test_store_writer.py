@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Sequence
 
 from alerts.bus import Message
-from alerts.cloudevents import alert_message
-from alerts.contract import TOPIC_ALERTS, AlertV1
+from alerts.cloudevents import alert_message, device_removed_message
+from alerts.contract import TOPIC_ALERTS, TOPIC_DEVICE_STATE, AlertV1, DeviceStateV1
+from alerts.store import DeviceRemoved
 from alerts.store_writer import PART, StoreWriter
 from runtime.clock import FakeClock
 from runtime.errors import InvalidInputError, UnavailableError
 from runtime.health import Health
-from tests.unit.alerts.examples import camera_alert
+from tests.unit.alerts.examples import T0_NS, camera_alert
 from tests.unit.alerts.fakes import MemoryBus
 from tests.waiting import eventually
 
@@ -20,6 +21,7 @@ class Store:
 
     def __init__(self) -> None:
         self.saved: list[AlertV1] = []
+        self.states: list[DeviceStateV1 | DeviceRemoved] = []
         self.is_away = False
         self.tries = 0
         self.poison = ""
@@ -33,7 +35,8 @@ class Store:
         self.saved += revisions
         return len(revisions)
 
-    save_device_states = save
+    def save_device_states(self, states: Sequence[DeviceStateV1 | DeviceRemoved]) -> None:
+        self.states += states
 
 
 class Around:
@@ -86,6 +89,16 @@ async def test_what_is_no_alert_goes_to_the_dead_letters_and_the_rest_is_saved()
         await eventually(lambda: around.bus.committed == 2)
         assert around.store.saved == [alert]
         assert [letter.value for letter in around.letters()] == [b'{"alert_id": 1}']
+
+
+async def test_an_empty_device_state_is_a_removal_and_no_dead_letter() -> None:
+    around = Around()
+    writing = asyncio.create_task(around.writer.write_device_states())
+    await around.bus.publish([device_removed_message("box-1", T0_NS, "bridge")])
+    await eventually(lambda: around.bus.committed == 1)
+    writing.cancel()
+    assert around.store.states == [DeviceRemoved("box-1")]
+    assert around.bus.of(TOPIC_DEVICE_STATE + ".dlq") == []
 
 
 async def test_an_alert_that_no_database_can_hold_does_not_block_its_neighbours() -> None:

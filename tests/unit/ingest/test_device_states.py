@@ -48,6 +48,18 @@ async def test_a_restart_repeats_nothing_and_keeps_the_time_of_the_change(tmp_pa
         assert after.known("box-1") == before.known("box-1")
 
 
+async def test_a_device_taken_out_of_the_registry_leaves_the_topic_by_a_tombstone_once(tmp_path: Path) -> None:
+    async with Ledger(tmp_path / "l.db", "me") as ledger:
+        states = DeviceStates(ledger, FakeClock())
+        say(states, "ready")
+        await states.flush()
+        for _ in range(2):
+            states.retain(["box-2"])
+            await states.flush()
+        rows = await ledger.apply(lambda txn: txn.waiting(100))
+        assert [(row.message.key, bool(row.message.value)) for row in rows] == [("box-1", True), ("box-1", False)]
+
+
 async def test_a_device_taken_out_of_the_registry_is_forgotten_for_good(tmp_path: Path) -> None:
     async with Ledger(tmp_path / "l.db", "me") as ledger:
         states = DeviceStates(ledger, FakeClock())
