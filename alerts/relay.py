@@ -31,17 +31,20 @@ POLL_S = 2.0
 MAX_DELAY_S = 5.0
 """Longest wait before the bus is tried again: it may be back, and calls are waiting."""
 
-PART = "bus"
-
 Listener = Callable[[Sequence[OutboxRow]], Awaitable[None] | None]
 
 _log = get_logger(__name__)
 
 
 class Relay:
-    """`run` is its task. A role has one relay, beside its one ledger."""
+    """`run` is its task. Each ledger has one relay: `name` tells it from another one in the same process.
 
-    def __init__(self, ledger: Ledger, bus: Bus, health: Health, *, clock: Clock | None = None) -> None:
+    Health part `<name> bus`; label of the waiting messages' gauge.
+    """
+
+    def __init__(self, name: str, ledger: Ledger, bus: Bus, health: Health, *, clock: Clock | None = None) -> None:
+        self._part = f"{name} bus"
+        self._waiting = metrics.outbox_waiting.labels(name)
         self._ledger = ledger
         self._bus = bus
         self._health = health
@@ -62,12 +65,12 @@ class Relay:
         sent: Sequence[OutboxRow] = ()
         while True:
             self._ledger.outbox_filled.clear()
-            rows = await self._ledger.apply(_take(sent))
+            rows, waiting = await self._ledger.apply(_take(sent))
+            self._waiting.set(waiting)
             await self._tell(sent)
             if rows:
                 await self._publish(rows)
             else:
-                metrics.outbox_waiting.set(0)
                 await self._wait()
             sent = rows
 
@@ -78,7 +81,7 @@ class Relay:
         except InvalidInputError:
             await self._publish_singly(messages)
         self._backoff.reset()
-        self._health.well(PART)
+        self._health.well(self._part)
         for topic, count in Counter(message.topic for message in messages).items():
             metrics.published.labels(topic).inc(count)
 
@@ -103,8 +106,8 @@ class Relay:
     async def _wait_out(self, error: UnavailableError) -> None:
         delay_s = self._backoff.next_s()
         metrics.publish_failures.inc()
-        self._health.unwell(PART, str(error))
-        metrics.outbox_waiting.set(await self._ledger.apply(lambda txn: txn.waiting_count()))
+        self._health.unwell(self._part, str(error))
+        self._waiting.set(await self._ledger.apply(lambda txn: txn.waiting_count()))
         _log.warning("bus did not take the batch, trying again", reason=str(error), delay_s=round(delay_s, 2))
         await self._clock.sleep(delay_s)
 
@@ -127,12 +130,12 @@ class Relay:
             pass
 
 
-def _take(sent: Sequence[OutboxRow]) -> Callable[[LedgerTxn], Sequence[OutboxRow]]:
-    """Mark what was sent and take the next batch, in one change."""
+def _take(sent: Sequence[OutboxRow]) -> Callable[[LedgerTxn], tuple[Sequence[OutboxRow], int]]:
+    """Mark what was sent and take the next batch, in one change; also how many messages wait, that batch included."""
 
-    def change(txn: LedgerTxn) -> Sequence[OutboxRow]:
+    def change(txn: LedgerTxn) -> tuple[Sequence[OutboxRow], int]:
         if sent:
             txn.sent(sent[-1].number)
-        return txn.waiting(BATCH)
+        return txn.waiting(BATCH), txn.waiting_count()
 
     return change

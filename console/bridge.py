@@ -67,7 +67,7 @@ async def _start(context: RoleContext, parts: BridgeParts, ledger: Ledger, devic
     link = MqttLink(parts.broker, ledger.owner, BRIDGE_FILTERS, health)
     states = DeviceStates(ledger, clock)
     sensors = SensorDesk(ledger, states, clock)
-    relay = Relay(ledger, parts.bus, health, clock=clock)
+    relay = Relay(PART, ledger, parts.bus, health, clock=clock)
 
     def tell(callbox_id: str, command: BoxCommand) -> None:
         link.send([Outgoing(command_topic(callbox_id), command_payload(command.step, command.call_id))])

@@ -92,7 +92,7 @@ async def add_worker(context: RoleContext, parts: WorkerParts) -> AsyncIterator[
 
 def _spawn_tasks(context: RoleContext, bus: Bus, ledger: Ledger, states: DeviceStates) -> None:
     spawn = context.service.spawn
-    spawn("worker-relay", Relay(ledger, bus, context.health, clock=context.clock).run, restart=Restart())
+    spawn("worker-relay", Relay(PART, ledger, bus, context.health, clock=context.clock).run, restart=Restart())
     spawn("worker-case-updates", CaseUpdateConsumer(ledger, bus).run, restart=Restart())
     spawn("camera-states", states.run, restart=Restart())
 

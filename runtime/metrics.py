@@ -36,7 +36,7 @@ mqtt_messages = Counter("sharpeyes_mqtt_messages_total", "MQTT messages by what 
 
 # Alerts: ledger, outbox and bus.
 alert_revisions = Counter("sharpeyes_alert_revisions_total", "Alert revisions committed", ["kind", "change"])
-outbox_waiting = Gauge("sharpeyes_outbox_waiting", "Messages committed but not yet on the bus")
+outbox_waiting = Gauge("sharpeyes_outbox_waiting", "Messages committed but not yet on the bus", ["ledger"])
 published = Counter("sharpeyes_published_total", "Messages the bus has taken", ["topic"])
 publish_failures = Counter("sharpeyes_publish_failures_total", "Batches the bus did not take; tried again")
 press_gaps = Counter("sharpeyes_press_gaps_total", "Presses whose sequence number shows that earlier ones never came")

@@ -52,7 +52,7 @@ class Around:
         async with self.ledger:
             clock, health = SystemClock(), Health()
             writer = StoreWriter(bus, self.store, health, clock)
-            relay, consumer = Relay(self.ledger, bus, health), CaseUpdateConsumer(self.ledger, bus)
+            relay, consumer = Relay("test", self.ledger, bus, health), CaseUpdateConsumer(self.ledger, bus)
             tasks = [asyncio.create_task(work()) for work in (relay.run, consumer.run, writer.write_alerts)]
             yield self
             for task in tasks:

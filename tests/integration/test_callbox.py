@@ -288,7 +288,7 @@ async def test_a_press_made_while_kafka_is_away_is_acknowledged_and_rings_when_k
         device.press("call", 1)
         await asyncio.to_thread(device.wait_for, "ack", HEAR_S)
         assert "ringing" not in device.commands()
-        await eventually(lambda: not bridge.health.parts()["bus"].well, HEAR_S, "the bus is said to be away")
+        await eventually(lambda: not bridge.health.parts()["bridge bus"].well, HEAR_S, "the bus is said to be away")
         await asyncio.to_thread(kafka.start)
         await asyncio.to_thread(device.wait_for, "ringing", 40)
 

@@ -104,26 +104,26 @@ async def test_a_worker_loses_no_alert_and_no_clip_while_its_servers_are_away(
         await start(postgres)
         await more_alerts(worker, 2)
         assert worker.ready_parts() is not None, "Kafka and MinIO are not needed for that"
-        await says(worker, "bus", f"Kafka at {kafka.bootstrap} is not available")
+        await says(worker, "worker bus", f"Kafka at {kafka.bootstrap} is not available")
         await says(worker, "object store", minio.endpoint, "does not answer")
-        assert "sharpeyes_outbox_waiting 0.0" not in worker.metrics()
+        assert 'sharpeyes_outbox_waiting{ledger="worker"} 0.0' not in worker.metrics()
         await start(kafka)
-        await is_well(worker, "bus")
+        await is_well(worker, "worker bus")
         async with downstream(kafka) as heard:
             await heard.revision(CAMERA_ID, 1)
             assert 2 not in heard.revisions(CAMERA_ID), "revision 1 does not wait for the clip"
             await start(minio)
             assert (await heard.revision(CAMERA_ID, 2))["clip_state"] == "ready"
-        await is_well(worker, "bus", "object store", "registry")
+        await is_well(worker, "worker bus", "object store", "registry")
         for server in (postgres, minio, kafka):
             server.kill()
         await more_alerts(worker, 2)
         await says(worker, "registry", "database", "not available")
-        await says(worker, "bus", kafka.bootstrap)
+        await says(worker, "worker bus", kafka.bootstrap)
         await says(worker, "object store", minio.endpoint)
         assert worker.ready_parts() is not None, "it goes on"
         await start(kafka, minio, postgres)
-        await is_well(worker, "bus", "object store", "registry")
+        await is_well(worker, "worker bus", "object store", "registry")
         worker.stop()
         opened = opened_by(worker)
         worker.start()  # what the stop left in spool and outbox
@@ -166,11 +166,11 @@ async def test_a_bridge_acknowledges_presses_and_loses_none_while_its_servers_ar
             await asyncio.to_thread(box.press, "call", 1)
             await start(postgres)
             await heard_by(box, "ack")
-            await says(bridge, "bus", f"Kafka at {kafka.bootstrap} is not available")
+            await says(bridge, "bridge bus", f"Kafka at {kafka.bootstrap} is not available")
             assert box.commands() == ["ack"], "nobody can have heard the call yet"
             await start(kafka)
             await heard_by(box, "ringing")
-            await is_well(bridge, "bus", "mqtt", "alert-store", "device registry")
+            await is_well(bridge, "bridge bus", "mqtt", "alert-store", "device registry")
             for server in (postgres, kafka, mosquitto):
                 server.kill()
             await says(bridge, "mqtt", mosquitto.url)
@@ -181,9 +181,9 @@ async def test_a_bridge_acknowledges_presses_and_loses_none_while_its_servers_ar
             await eventually(
                 lambda: box.commands().count("ack") == 2, HEAR_S, "the hang-up's ack, with no server but one"
             )
-            await says(bridge, "bus", kafka.bootstrap)
+            await says(bridge, "bridge bus", kafka.bootstrap)
             await start(kafka, postgres)
-            await is_well(bridge, "bus", "mqtt", "device registry")
+            await is_well(bridge, "bridge bus", "mqtt", "device registry")
             async with downstream(kafka) as heard:
                 closed = await revision_that(heard, lambda alert: alert["status"] == "closed")
                 check_order(heard, BOX_ID, [closed["alert_id"]])

@@ -11,7 +11,8 @@ from alerts.bus import Message
 from alerts.contract import TOPIC_ALERTS
 from alerts.ledger import Ledger
 from alerts.ledger_txn import OutboxRow
-from alerts.relay import PART, Relay
+from alerts.relay import Relay
+from runtime import metrics
 from runtime.clock import FakeClock
 from runtime.errors import UnavailableError
 from runtime.health import Health
@@ -28,7 +29,7 @@ class Around:
         self.bus = MemoryBus()
         self.health = Health()
         self.clock = FakeClock()
-        self.relay = Relay(ledger, self.bus, self.health, clock=self.clock)
+        self.relay = Relay("worker", ledger, self.bus, self.health, clock=self.clock)
 
     async def queue(self, *values: str) -> None:
         for value in values:
@@ -71,8 +72,8 @@ async def test_a_bus_that_is_away_loses_nothing_and_shows_in_health(running: Aro
     running.bus.is_away = True
     await running.queue("a", "b")
     await eventually(lambda: running.bus.refused >= 1)
-    await eventually(lambda: PART in running.health.parts())
-    assert running.health.parts()[PART].reason == "bus away"
+    await eventually(lambda: "worker bus" in running.health.parts())
+    assert running.health.parts()["worker bus"].reason == "bus away"
     assert await running.waiting() == 2
     running.bus.is_away = False
 
@@ -81,7 +82,7 @@ async def test_a_bus_that_is_away_loses_nothing_and_shows_in_health(running: Aro
         return running.values() == ["a", "b"]
 
     await eventually(is_back)
-    await eventually(lambda: running.health.parts()[PART].well)
+    await eventually(lambda: running.health.parts()["worker bus"].well)
 
 
 async def test_listeners_hear_of_alerts_with_id_and_revision_after_the_bus_has_them(running: Around) -> None:
@@ -138,6 +139,35 @@ async def test_listeners_hear_once_the_outbox_has_let_go_of_the_batch(running: A
     await eventually(lambda: left == [0])
 
 
+async def test_relays_of_one_process_speak_for_their_own_ledger(running: Around, tmp_path: Path) -> None:
+    async with Ledger(tmp_path / "other.db", "bridge", FakeClock(T0_NS)) as ledger:
+        other = Relay("bridge", ledger, MemoryBus(), running.health, clock=running.clock)
+        running.bus.is_away = True
+        await running.queue("a", "b")
+        await ledger.apply(lambda txn: txn.publish(Message("t", "k", b"c")))
+        task = asyncio.create_task(other.run())
+        await eventually(lambda: len(running.health.parts()) == 2)
+        await eventually(lambda: shown_waiting("bridge") == 0)
+        assert [running.health.parts()[f"{name} bus"].well for name in ("worker", "bridge")] == [False, True]
+        assert shown_waiting("worker") == 2
+        task.cancel()
+
+
+async def test_the_gauge_follows_a_backlog_while_it_drains(around: Around, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alerts.relay.BATCH", 2)
+    shown: list[float] = []
+    around.relay.on_published(lambda rows: shown.append(shown_waiting("worker")))
+    await around.queue(*"abcdef")
+    task = asyncio.create_task(around.relay.run())
+    await eventually(lambda: len(shown) == 3)
+    task.cancel()
+    assert shown == [4, 2, 0]
+
+
+def shown_waiting(name: str) -> float:
+    return metrics.outbox_waiting.labels(name)._value.get()
+
+
 async def test_what_was_published_but_not_marked_before_a_crash_is_published_again(
     around: Around, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,7 +180,7 @@ async def test_what_was_published_but_not_marked_before_a_crash_is_published_aga
         patched.setattr(around.bus, "publish", crash)
         with pytest.raises(RuntimeError):
             await around.relay.run()
-    again = Relay(around.ledger, around.bus, around.health)
+    again = Relay("worker", around.ledger, around.bus, around.health)
     task = asyncio.create_task(again.run())
     await eventually(lambda: is_drained(around))
     task.cancel()
