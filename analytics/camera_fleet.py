@@ -46,6 +46,12 @@ class CameraFleet:
         self._units[camera.camera_id] = unit
         unit.start()
 
+    def rename(self, camera: Camera) -> None:
+        """Take up what a camera is called and where it is; unknown ids are ignored."""
+        unit = self._units.get(camera.camera_id)
+        if unit is not None:
+            unit.rename(camera)
+
     async def stop(self, camera_id: str) -> None:
         """Watch it no longer; unknown ids are ignored."""
         unit = self._units.pop(camera_id, None)

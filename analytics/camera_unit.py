@@ -87,6 +87,10 @@ class CameraUnit:
             self._receive(camera.sub_url, self._watched)
         self._tasks.append(shared.spawn(f"silence-{camera.camera_id}", self._let_time_pass))
 
+    def rename(self, camera: Camera) -> None:
+        """Use this record for new alerts and states; nothing that the stream or the analysis depends on differs."""
+        self._camera = camera
+
     async def close(self) -> None:
         """Stop receiving; what is being recorded is finished, clips of events that go on among it."""
         for task in self._tasks:

@@ -1,11 +1,13 @@
 """The cameras a worker watches, kept equal to the registry's: polled, so that one registered on site appears at once.
 
-One task on the loop; opens and reads the registry in a thread. A registry that is away is waited for at the start and
-changes nothing later: what is known goes on.
+A camera is stopped and started only for what its stream or analysis depends on; a new name or place is taken up under
+way. One task on the loop; opens and reads the registry in a thread. A registry that is away is waited for at the start
+and changes nothing later: what is known goes on.
 """
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from alerts.contract import SiteRef
@@ -24,9 +26,12 @@ _log = get_logger(__name__)
 
 
 class Fleet(Protocol):
-    """Who watches the cameras. A changed camera is stopped and started."""
+    """Who watches the cameras."""
 
     async def start(self, camera: Camera) -> None: ...
+    def rename(self, camera: Camera) -> None:
+        """Take up what a watched camera is called and where it is, for new alerts."""
+
     async def stop(self, camera_id: str) -> None: ...
 
 
@@ -82,10 +87,26 @@ class Roster:
             listener(frozenset(self._known))
 
     async def _become(self, wanted: dict[str, Camera], fleet: Fleet) -> None:
-        for camera_id in [name for name, camera in self._known.items() if wanted.get(name) != camera]:
+        for camera_id in [name for name, camera in self._known.items() if not _goes_on(camera, wanted.get(name))]:
             del self._known[camera_id]
             await fleet.stop(camera_id)
         for camera_id, camera in wanted.items():
             if camera_id not in self._known:
                 await fleet.start(camera)
-                self._known[camera_id] = camera
+            elif camera != self._known[camera_id]:
+                fleet.rename(camera)
+            self._known[camera_id] = camera
+
+
+def _goes_on(known: Camera, wanted: Camera | None) -> bool:
+    """Whether a watched camera can go on as it is: what differs, if anything, is only what alerts say of it."""
+    if wanted is None:
+        return False
+    return known == replace(
+        wanted,
+        name=known.name,
+        site_id=known.site_id,
+        position=known.position,
+        purpose=known.purpose,
+        place_type=known.place_type,
+    )

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from analytics.camera_unit import CameraServices, CameraUnit
+from analytics.camera_pipeline import FrameResult, nothing_detected, nothing_tracked
+from analytics.camera_unit import CameraServices, CameraUnit, OnFound
 from analytics.decode_pool import DecodePool
 from analytics.inference_pool import InferencePool
 from ingest.packet import Frame, Stamp
@@ -15,7 +17,7 @@ from ingest.settings import CameraSettings
 from ingest.spool import Spool
 from models.detections import Detections
 from runtime.clock import FakeClock
-from tests.unit.analytics.test_camera_alerts import camera
+from tests.unit.analytics.test_camera_alerts import camera, event, frame
 
 
 class NoDetector:
@@ -37,8 +39,10 @@ def unit_on(
     inference: InferencePool,
     tmp_path: Path,
     spawn: Callable[[str, Callable[[], Awaitable[None]]], "asyncio.Task[None]"],
+    clock: FakeClock | None = None,
+    on_found: OnFound = lambda _camera, _frame, _result: None,
 ) -> CameraUnit:
-    clock = FakeClock()
+    clock = clock or FakeClock()
     services = CameraServices(
         settings=CameraSettings(),
         clock=clock,
@@ -47,9 +51,32 @@ def unit_on(
         inference=inference,
         recorder=Recorder(Spool(tmp_path / "spool", 1 << 30, 0), CameraSettings(), clock),
         on_condition=lambda _camera, _condition: None,
-        on_found=lambda _camera, _frame, _result: None,
+        on_found=on_found,
     )
     return CameraUnit(camera(), NoDetector(), services)
+
+
+def result(t_ns: int, *starts_ns: int) -> FrameResult:
+    stamp = Stamp("east", 0, t_ns)
+    return FrameResult(nothing_detected(stamp), nothing_tracked(stamp), [event(start_ns) for start_ns in starts_ns])
+
+
+async def test_a_renamed_camera_goes_on_and_its_new_alerts_have_the_new_name(
+    inference: InferencePool, tmp_path: Path
+) -> None:
+    names: list[str] = []
+    unit = unit_on(
+        inference,
+        tmp_path,
+        lambda _name, _work: asyncio.create_task(asyncio.sleep(3600)),
+        on_found=lambda camera, _frame, _result: names.append(camera.name),
+    )
+    unit.start()
+    unit._found(frame(1), result(1, 1))
+    unit.rename(replace(camera(), name="West gate"))
+    unit._found(frame(2), result(2, 2))
+    assert names == ["East gate", "West gate"]
+    await unit.close()
 
 
 async def test_closing_ends_all_tasks_and_takes_no_more_frames(inference: InferencePool, tmp_path: Path) -> None:

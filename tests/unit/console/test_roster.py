@@ -2,11 +2,23 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from console.roster import PART, POLL_S, Roster
-from devices.model import Camera, PlaceType, Purpose, Site, SiteLevel
+from devices.model import (
+    Camera,
+    Credentials,
+    PlaceType,
+    Position,
+    Purpose,
+    RecordingMode,
+    Secret,
+    Site,
+    SiteLevel,
+    Transport,
+)
 from runtime.clock import FakeClock
 from runtime.errors import UnavailableError
 from runtime.health import Health
@@ -51,6 +63,9 @@ class Watcher:
     async def start(self, camera: Camera) -> None:
         self.log.append(f"+{camera.camera_id}/{camera.name}")
 
+    def rename(self, camera: Camera) -> None:
+        self.log.append(f"={camera.camera_id}/{camera.name}@{camera.site_id}")
+
     async def stop(self, camera_id: str) -> None:
         self.log.append(f"-{camera_id}")
 
@@ -71,7 +86,7 @@ async def test_cameras_come_change_and_go_with_the_registry(camera_goes_by: str)
     registry.become(YARD)
     await turn(["+yard/Yard"])
     assert [site.name for site in roster.site_path("village")] == ["Willow village"]
-    registry.become(replace(YARD, name="Gate"))
+    registry.become(replace(YARD, name="Gate", detect_fps=2.0))
     await turn(["+yard/Yard", "-yard", "+yard/Gate"])
     registry.away = True
     await eventually(lambda: clock.advance(POLL_S) or not health.parts()[PART].well)
@@ -79,6 +94,38 @@ async def test_cameras_come_change_and_go_with_the_registry(camera_goes_by: str)
     registry.away = False
     registry.become(*([] if camera_goes_by == "removal" else [replace(YARD, enabled=False)]))
     await turn(["+yard/Yard", "-yard", "+yard/Gate", "-yard"])
+    task.cancel()
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        ({"name": "Gate"}, ["=yard/Gate@village"]),
+        ({"site_id": "town", "position": Position(latitude=30.0, longitude=120.0)}, ["=yard/Yard@town"]),
+        ({"purpose": Purpose.TRAFFIC, "place_type": PlaceType.ROAD}, ["=yard/Yard@village"]),
+        ({"main_url": "rtsp://camera.invalid/other"}, ["-yard", "+yard/Yard"]),
+        ({"sub_url": "rtsp://camera.invalid/sub"}, ["-yard", "+yard/Yard"]),
+        ({"credentials": Credentials("a", Secret("b"))}, ["-yard", "+yard/Yard"]),
+        ({"transport": Transport.UDP}, ["-yard", "+yard/Yard"]),
+        ({"recording": RecordingMode.CONTINUOUS}, ["-yard", "+yard/Yard"]),
+        ({"model": "other", "name": "Gate"}, ["-yard", "+yard/Gate"]),
+    ],
+)
+async def test_a_camera_restarts_only_for_what_its_stream_or_analysis_depends_on(
+    change: dict[str, Any], seen: list[str]
+) -> None:
+    registry, watcher, clock = RegistryStub(), Watcher(), FakeClock()
+    roster = Roster(lambda: registry, clock, Health())  # type: ignore[arg-type,return-value]
+    task = asyncio.create_task(roster.follow(watcher))
+    registry.become(YARD)
+    await eventually(lambda: clock.sleepers == 1)
+    registry.become(replace(YARD, **change))
+    clock.advance(POLL_S)
+    await eventually(lambda: watcher.log == ["+yard/Yard", *seen], what=f"{seen} in place of {watcher.log}")
+    registry.number += 1
+    clock.advance(POLL_S)
+    await eventually(lambda: clock.sleepers == 1)
+    assert watcher.log == ["+yard/Yard", *seen], "what has been taken up is not a change any more"
     task.cancel()
 
 
