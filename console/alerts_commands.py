@@ -36,9 +36,9 @@ from console.alert_options import (
     read_moment,
 )
 from console.alert_output import CASES, STATUSES, details, line, standard_output, table
+from console.data_folder import prepare_data_folder
 from console.record_output import note
 from console.registry_options import AsJson
-from console.role import prepare_data_folder
 from console.settings import Settings
 from runtime.backoff import Backoff
 from runtime.clock import utc

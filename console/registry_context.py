@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import typer
 
-from console.role import prepare_data_folder
+from console.data_folder import prepare_data_folder
 from console.settings import Settings
 from devices.secrets import open_secret_box
 from devices.sql_registry import SqlRegistry, open_registry

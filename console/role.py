@@ -1,32 +1,26 @@
 """How every role starts and stops: data folder checked and locked, status port bound, tasks supervised, signals heard.
 
 `run_role` blocks until SIGINT or SIGTERM, or raises what ended the role; it ends in time even while a server hangs.
-What must not start twice on one data folder (a ledger has one writer) is guarded by a lock file per part.
 """
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TextIO
 
 from rich.console import Console
 
+from console.data_folder import lock_part, prepare_data_folder
 from console.leaving import Leaving
 from console.settings import Settings
 from console.start_check import check_settings
 from console.status_server import bind, serve_status
 from runtime.clock import Clock, SystemClock
-from runtime.errors import ConfigurationError
 from runtime.health import Health
-from runtime.language import say
 from runtime.log import get_logger
 from runtime.service import Service
 
@@ -116,51 +110,6 @@ def _stop_by_signals(context: RoleContext, running: "asyncio.Task[None]", leavin
 
     for sign in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sign, stop)
-
-
-def prepare_data_folder(data: Path) -> None:
-    """Make the folder if needed and prove that it can be written; ConfigurationError otherwise."""
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-        proof = data / f".writable-{os.getpid()}"
-        proof.write_bytes(b"")
-        proof.unlink()
-    except OSError as error:
-        raise ConfigurationError(
-            say(
-                zh=f"data：目录 {data} 无法写入：{error.strerror}。请用 --data 指定一个可写的目录",
-                en=f"data: the folder {data} cannot be written: {error.strerror}. Choose a writable one with --data",
-            )
-        ) from None
-
-
-@contextmanager
-def lock_part(data: Path, part: str) -> Iterator[None]:
-    """Hold `<data>/<part>.lock`; ConfigurationError when another process holds it."""
-    with _open_lock(data / f"{part}.lock") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConfigurationError(
-                say(
-                    zh=f"目录 {data} 上已有一个 {part} 在运行。请先停止它，或用 --data 指定另一个目录",
-                    en=f"a {part} already runs on the folder {data}. Stop it, or choose another one with --data",
-                )
-            ) from None
-        yield
-
-
-def _open_lock(path: Path) -> TextIO:
-    try:
-        return path.open("a")
-    except OSError as error:
-        raise ConfigurationError(
-            say(
-                zh=f"data:文件 {path} 无法写入:{error.strerror}。可能曾由其他用户运行过;请让当前用户拥有该目录",
-                en=f"data: {path} cannot be written: {error.strerror}. Another user may have run it before: make the "
-                "folder belong to this user",
-            )
-        ) from None
 
 
 @contextlib.asynccontextmanager

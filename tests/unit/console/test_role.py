@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from console.role import RoleContext, lock_part, prepare_data_folder, run_role
+from console.data_folder import lock_part, prepare_data_folder
+from console.role import RoleContext, run_role
 from console.settings import Settings
 from console.status_server import bind, status_app
 from runtime.errors import ConfigurationError
