@@ -73,7 +73,7 @@ class CameraUnit:
         self._receivers: list[CameraReceiver] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._loop = asyncio.get_running_loop()
-        self._last_frame_ns = 0
+        self._last_frame: tuple[int, float] | None = None  # its time, and when it was analysed (monotonic, s)
 
     def start(self) -> None:
         """Begin to receive, record and watch."""
@@ -130,7 +130,7 @@ class CameraUnit:
 
     def _found(self, frame: Frame | None, result: FrameResult) -> None:
         if frame is not None:
-            self._last_frame_ns = frame.stamp.t_ns
+            self._last_frame = frame.stamp.t_ns, self._shared.clock.monotonic_s()
         if result.events:
             self._shared.on_found(self._camera, frame, result)
 
@@ -138,9 +138,14 @@ class CameraUnit:
         clock = self._shared.clock
         while True:
             await clock.sleep(SILENCE_S)
-            quiet_until_ns = clock.now_ns() - round(SILENCE_S * NS_PER_S)
-            if self._last_frame_ns and self._last_frame_ns < quiet_until_ns:
-                self._shared.inference.let_pass(Stamp(self._camera.camera_id, 0, quiet_until_ns))
+            if self._last_frame is None:
+                continue
+            t_ns, at_s = self._last_frame
+            # Not the host's wall time: it may be set, and stamps follow it only slowly.
+            overdue_s = clock.monotonic_s() - at_s - SILENCE_S
+            if overdue_s > 0:
+                passed_ns = t_ns + round(overdue_s * NS_PER_S)
+                self._shared.inference.let_pass(Stamp(self._camera.camera_id, 0, passed_ns))
 
 
 def _badness(condition: Condition) -> int:

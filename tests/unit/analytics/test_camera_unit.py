@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analytics.camera_pipeline import FrameResult, nothing_detected, nothing_tracked
-from analytics.camera_unit import CameraServices, CameraUnit, OnFound
+from analytics.camera_unit import SILENCE_S, CameraServices, CameraUnit, OnFound
 from analytics.decode_pool import DecodePool
 from analytics.inference_pool import InferencePool
 from ingest.packet import Frame, Stamp
@@ -16,8 +16,9 @@ from ingest.recorder import Recorder
 from ingest.settings import CameraSettings
 from ingest.spool import Spool
 from models.detections import Detections
-from runtime.clock import FakeClock
+from runtime.clock import NS_PER_S, FakeClock
 from tests.unit.analytics.test_camera_alerts import camera, event, frame
+from tests.waiting import eventually
 
 
 class NoDetector:
@@ -76,6 +77,36 @@ async def test_a_renamed_camera_goes_on_and_its_new_alerts_have_the_new_name(
     unit.rename(replace(camera(), name="West gate"))
     unit._found(frame(2), result(2, 2))
     assert names == ["East gate", "West gate"]
+    await unit.close()
+
+
+async def test_only_silence_lets_time_pass_and_not_a_host_s_clock_that_is_set(
+    inference: InferencePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, passed = FakeClock(), []
+    monkeypatch.setattr(inference, "let_pass", lambda stamp: passed.append(stamp.t_ns))
+    tasks: list[asyncio.Task[None]] = []
+
+    def spawn(name: str, work: Callable[[], Awaitable[None]]) -> "asyncio.Task[None]":
+        tasks.append(asyncio.ensure_future(work() if name.startswith("silence") else asyncio.sleep(3600)))  # type: ignore[arg-type]
+        return tasks[-1]
+
+    async def go_on(duration_s: float) -> None:
+        await eventually(lambda: clock.sleepers == 1)
+        clock.advance(duration_s)
+        await eventually(lambda: clock.sleepers == 1)
+
+    unit = unit_on(inference, tmp_path, spawn, clock)
+    unit.start()
+    await go_on(SILENCE_S)
+    frame_ns = clock.now_ns()
+    unit._found(frame(frame_ns), result(frame_ns))
+    clock.jump_wall(3600)
+    await go_on(SILENCE_S)
+    assert passed == []
+    clock.jump_wall(-7200)
+    await go_on(SILENCE_S)
+    assert passed == [frame_ns + round(SILENCE_S * NS_PER_S)]
     await unit.close()
 
 
