@@ -25,6 +25,7 @@ from ingest.recorder import Recorder
 from ingest.ring import PacketRing
 from ingest.session import StreamSource
 from ingest.settings import CameraSettings
+from runtime import metrics
 from runtime.clock import NS_PER_S, Clock
 
 SUB_RING_S = 6.0
@@ -82,9 +83,9 @@ class CameraUnit:
         shared.inference.add(camera.camera_id, self._pipeline, self._found, self._note_analysis)
         policy = FramePolicy(self._watched, MotionGate(), camera.detect_fps, hold=lambda: self._pipeline.wants_frames)
         shared.decode.add(camera.camera_id, policy, self._note_decoding)
-        self._receive(camera.main_url, self._main)
+        self._receive("main", camera.main_url, self._main)
         if camera.sub_url:
-            self._receive(camera.sub_url, self._watched)
+            self._receive("sub", camera.sub_url, self._watched)
         self._tasks.append(shared.spawn(f"silence-{camera.camera_id}", self._let_time_pass))
 
     def rename(self, camera: Camera) -> None:
@@ -96,11 +97,13 @@ class CameraUnit:
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)
-        self._shared.decode.remove(self._camera.camera_id)
-        self._shared.inference.remove(self._camera.camera_id)
-        self._shared.recorder.remove_camera(self._camera.camera_id)
+        camera_id = self._camera.camera_id
+        await asyncio.to_thread(self._shared.decode.remove, camera_id)
+        self._shared.inference.remove(camera_id)
+        self._shared.recorder.remove_camera(camera_id)
+        metrics.forget_camera(camera_id)
 
-    def _receive(self, url: str, ring: PacketRing) -> None:
+    def _receive(self, stream: str, url: str, ring: PacketRing) -> None:
         camera, shared = self._camera, self._shared
         source = StreamSource(url, camera.credentials, camera.transport)
         silence_s = shared.settings.session_timeout_s
@@ -110,6 +113,7 @@ class CameraUnit:
             ring,
             clock=shared.clock,
             on_condition=lambda _: self._tell_condition(),
+            stream=stream,
         )
         self._receivers.append(receiver)
         self._tasks.append(shared.spawn(f"receiver-{camera.camera_id}", receiver.run))

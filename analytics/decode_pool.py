@@ -50,6 +50,7 @@ class DecodePool:
         self._inference = inference
         self._clock = clock
         self._lock = threading.Lock()
+        self._stepped = threading.Condition(self._lock)
         self._turns: deque[_Turn] = deque()
         self._stopping = threading.Event()
         self._threads = [
@@ -71,10 +72,12 @@ class DecodePool:
             self._turns.append(_Turn(camera_id, policy, on_problem))
 
     def remove(self, camera_id: str) -> None:
-        with self._lock:
+        """Decode no more of the camera. Blocks until the step at hand, if there is one, has ended."""
+        with self._stepped:
             for turn in [turn for turn in self._turns if turn.camera_id == camera_id]:
                 turn.is_closed = True
                 self._turns.remove(turn)
+                self._stepped.wait_for(lambda turn=turn: not turn.is_taken, STOP_S)  # type: ignore[misc]
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -86,7 +89,9 @@ class DecodePool:
                 self._step(turn)
             except Exception as error:  # noqa: BLE001 - supervision: one camera's fault costs that camera alone
                 self._fail(turn, error)
-            turn.is_taken = False
+            with self._stepped:
+                turn.is_taken = False
+                self._stepped.notify_all()
 
     def _next(self) -> _Turn | None:
         """The next camera in the round that has work and is not with another thread."""

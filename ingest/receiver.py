@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+from prometheus_client import Gauge
+
 from ingest.camera_errors import CameraError, Problem, ProblemCode
 from ingest.condition import Condition, ConditionKeeper
 from ingest.packet import Packet, Stamp, StreamInfo
@@ -31,7 +33,10 @@ _log = get_logger(__name__)
 
 
 class CameraReceiver:
-    """Main and sub-stream of a camera have one each. `on_condition` is called on the loop, on changes only."""
+    """Main and sub-stream of a camera have one each; `stream` ("main", "sub") names it in metrics.
+
+    `on_condition` is called on the loop, on changes only.
+    """
 
     def __init__(
         self,
@@ -41,9 +46,11 @@ class CameraReceiver:
         *,
         clock: Clock,
         on_condition: Callable[[Condition], None],
+        stream: str = "main",
         backoff: Backoff | None = None,
     ) -> None:
         self._camera_id = camera_id
+        self._stream = stream
         self._open_session = open_session
         self._ring = ring
         self._clock = clock
@@ -76,7 +83,8 @@ class CameraReceiver:
 
     async def _run_once(self) -> Problem:
         """One session, from its start to its end; why it ended."""
-        intake = _Intake(self._camera_id, self._ring, self._wall_time)
+        held = metrics.ring_bytes.labels(self._camera_id, self._stream)
+        intake = _Intake(self._camera_id, self._ring, self._wall_time, held)
         session = self._open_session()
         session.start(intake)
         watcher = asyncio.create_task(self._watch_opening(intake), name=f"opening-{self._camera_id}")
@@ -111,7 +119,7 @@ class CameraReceiver:
 class _Intake:
     """What a session tells, taken in on the session's thread; the loop hears of the beginning and the end."""
 
-    def __init__(self, camera_id: str, ring: PacketRing, wall_time: WallTime) -> None:
+    def __init__(self, camera_id: str, ring: PacketRing, wall_time: WallTime, held: Gauge) -> None:
         self._loop = asyncio.get_running_loop()
         self.is_open = asyncio.Event()
         self.ended_with: asyncio.Future[CameraError | None] = self._loop.create_future()
@@ -122,7 +130,7 @@ class _Intake:
         self._seq = 0
         self._packets = metrics.packets_received.labels(camera_id)
         self._bytes = metrics.bytes_received.labels(camera_id)
-        self._held = metrics.ring_bytes.labels(camera_id)
+        self._held = held
 
     def opened(self, info: StreamInfo) -> None:
         if self._is_closed:

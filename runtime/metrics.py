@@ -8,7 +8,7 @@ LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0
 packets_received = Counter("sharpeyes_packets_received_total", "Encoded packets received", ["camera"])
 bytes_received = Counter("sharpeyes_bytes_received_total", "Encoded bytes received", ["camera"])
 session_failures = Counter("sharpeyes_session_failures_total", "Camera sessions that ended", ["camera", "reason"])
-ring_bytes = Gauge("sharpeyes_ring_bytes", "Bytes held in the packet ring", ["camera"])
+ring_bytes = Gauge("sharpeyes_ring_bytes", "Bytes held in the packet ring", ["camera", "stream"])
 
 # Frames: from the ring to events.
 frames_decoded = Counter("sharpeyes_frames_decoded_total", "Frames decoded", ["camera", "mode"])
@@ -41,3 +41,22 @@ published = Counter("sharpeyes_published_total", "Messages the bus has taken", [
 publish_failures = Counter("sharpeyes_publish_failures_total", "Batches the bus did not take; tried again")
 press_gaps = Counter("sharpeyes_press_gaps_total", "Presses whose sequence number shows that earlier ones never came")
 case_updates = Counter("sharpeyes_case_updates_total", "Case updates by what became of them", ["outcome"])
+
+
+_OF_A_CAMERA = (
+    packets_received,
+    bytes_received,
+    session_failures,
+    ring_bytes,
+    frames_decoded,
+    packets_skipped,
+    frames_dropped,
+    frames_detected,
+    events_found,
+)
+
+
+def forget_camera(camera_id: str) -> None:
+    """Drop the series of a camera that is watched no longer: what it held is not held, and labels stay bounded."""
+    for metric in _OF_A_CAMERA:
+        metric.remove_by_labels({"camera": camera_id})

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 
 from analytics.camera_pipeline import FrameResult, nothing_detected, nothing_tracked
 from analytics.camera_unit import SILENCE_S, CameraServices, CameraUnit, OnFound
@@ -16,6 +17,7 @@ from ingest.recorder import Recorder
 from ingest.settings import CameraSettings
 from ingest.spool import Spool
 from models.detections import Detections
+from runtime import metrics
 from runtime.clock import NS_PER_S, FakeClock
 from tests.unit.analytics.test_camera_alerts import camera, event, frame
 from tests.waiting import eventually
@@ -124,6 +126,19 @@ async def test_closing_ends_all_tasks_and_takes_no_more_frames(inference: Infere
     assert all(task.cancelled() for task in tasks)
     inference.let_pass(Stamp("east", 0, 1))
     assert not inference.is_occupied("east")
+
+
+async def test_a_closed_camera_leaves_no_series_behind(inference: InferencePool, tmp_path: Path) -> None:
+    unit = unit_on(inference, tmp_path, lambda _name, _work: asyncio.create_task(asyncio.sleep(3600)))
+    unit.start()
+    for camera_id in ("east", "west"):
+        metrics.ring_bytes.labels(camera_id, "main").set(1)
+        metrics.frames_decoded.labels(camera_id, "watch").inc()
+        metrics.events_found.labels(camera_id, "zone_entered").inc()
+    await unit.close()
+    series = generate_latest().decode()
+    assert 'camera="west"' in series
+    assert 'camera="east"' not in series
 
 
 async def test_a_stop_that_comes_while_a_camera_closes_is_not_swallowed(

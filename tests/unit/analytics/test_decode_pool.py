@@ -138,6 +138,27 @@ def test_a_removed_camera_is_left_alone(inference: Inference, steps: list[str]) 
     assert "gone" not in steps
 
 
+def test_a_camera_is_removed_only_when_its_step_at_hand_has_ended(inference: Inference, steps: list[str]) -> None:
+    inside, may_go = threading.Event(), threading.Event()
+
+    class Held(Policy):
+        def step(self) -> list[Decoded]:
+            inside.set()
+            assert may_go.wait(10)
+            return super().step()
+
+    with decoding(inference, ("a", Held("a", steps, 1))) as pool:
+        wait_until(inside.is_set)
+        removal = threading.Thread(target=pool.remove, args=("a",))
+        removal.start()
+        wait_until(lambda: not pool._turns)
+        assert removal.is_alive()
+        may_go.set()
+        removal.join(10)
+        assert steps == ["a"]
+    assert inference.offered == []
+
+
 def test_packets_that_a_camera_had_to_pass_over_are_counted_once(inference: Inference, steps: list[str]) -> None:
     policy = Policy("slow", steps, 3)
     policy.skipped = 7

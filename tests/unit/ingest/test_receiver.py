@@ -12,6 +12,7 @@ from ingest.packet import Codec, StreamInfo
 from ingest.receiver import STEADY_AFTER_S, UNSTABLE_AFTER, CameraReceiver
 from ingest.ring import PacketRing
 from ingest.session import Session, SessionListener
+from runtime import metrics
 from runtime.backoff import Backoff
 from runtime.clock import FakeClock
 from tests.waiting import eventually
@@ -217,6 +218,21 @@ async def test_what_decoding_and_analysis_met_is_still_known_after_a_reconnectio
     ]
     rig.sessions[1].end(None)
     await cancelled(task)
+
+
+async def test_the_rings_of_both_streams_are_told_apart(rig: Rig) -> None:
+    sub = PacketRing(10.0, 1 << 20)
+    session = ScriptedSession()
+    receiver = CameraReceiver("cam", lambda: session, sub, clock=rig.clock, on_condition=lambda _: None, stream="sub")
+    tasks = [await with_run(rig), asyncio.create_task(receiver.run())]
+    await eventually(lambda: session.listener is not None)
+    rig.sessions[0].send(30)
+    session.send(1)
+    held = [metrics.ring_bytes.labels("cam", stream)._value.get() for stream in ("main", "sub")]
+    assert held[0] > held[1] > 0
+    for task, ended in zip(tasks, (rig.sessions[0], session), strict=True):
+        ended.end(None)
+        await cancelled(task)
 
 
 async def test_a_change_of_the_stream_under_way_is_a_new_epoch(rig: Rig) -> None:
