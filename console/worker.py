@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 
@@ -71,12 +72,9 @@ async def add_worker(context: RoleContext, parts: WorkerParts) -> AsyncIterator[
         context.service.spawn("events", intake.run)
         left_over = await alerts.pending_clips()
         uploader = Uploader(spool, store, alerts.clip_stored, alerts.clip_lost, health)
-
-        async def clips() -> None:
-            await _settle_left_over(context, spool, alerts, left_over)
-            await uploader.run()
-
-        context.service.spawn("clips", clips, restart=Restart())
+        context.service.spawn("clips", uploader.run, restart=Restart())
+        settle = partial(_settle_left_over, context, spool, alerts, left_over)
+        context.service.spawn("clips-left-over", settle, restart=Restart())
         roster.on_change(states.retain)
         fleet.start_threads()
         context.service.spawn("cameras", lambda: roster.follow(fleet))

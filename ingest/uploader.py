@@ -90,6 +90,7 @@ class Uploader:
     def _round(self, run: "_Run") -> float:
         """Deal with all that waits; the seconds to wait after a failure, 0.0 when all went well."""
         try:
+            self._tell_all_lost(run)
             self._spool.open()
             if self._backoff.failures:
                 self._store.check()
@@ -103,6 +104,14 @@ class Uploader:
         self._backoff.reset()
         self._health.well(HEALTH_PART)
         return 0.0
+
+    def _tell_all_lost(self, run: "_Run") -> None:
+        """First, because it needs neither the spool's disk nor the store, and people wait for a clip in vain."""
+        for record in self._spool.waiting():
+            if record.lost and not run.stopping.is_set():
+                self._await(self._tell_lost(record, record.lost), run.loop)
+                with suppress(UnavailableError):  # what stays on a disk that refuses is told again by the next start
+                    self._spool.discard(record)
 
     def _fail(self, reason: str) -> float:
         if self._backoff.failures == 0:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import shutil
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -147,6 +148,20 @@ async def test_lost_clips_are_told_with_the_reason(bench: Bench) -> None:
         bench.spool.lose(record, "the disk is full")
         await eventually(lambda: any("full" in reason for _, _, reason in bench.lost))
         await eventually(lambda: not bench.spool.waiting())
+
+
+async def test_lost_clips_are_told_while_store_and_spool_are_away(bench: Bench, tmp_path: Path) -> None:
+    bench.store.is_away = True
+    record = bench.put("one")
+    bench.spool.discard(record)
+    bench.put("two")
+    shutil.rmtree(tmp_path / "spool")
+    (tmp_path / "spool").write_text("not a folder")
+    async with bench.running():
+        bench.spool.lose(record, "the disk refuses")
+        await eventually(lambda: [alert_ids for _, alert_ids, _ in bench.lost] == [("alert-one",)])
+        await eventually(lambda: [waiting.object_id for waiting in bench.spool.waiting()] == ["two"])
+    assert len(bench.lost) == 1
 
 
 async def test_a_clip_file_that_someone_removed_is_told_as_lost(bench: Bench) -> None:
