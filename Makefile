@@ -10,19 +10,20 @@ PYTEST := $(BIN)/python -m pytest -q
 SERVER_LOG := $(VENV)/servers.log
 
 .DEFAULT_GOAL := help
-.PHONY: help up dev servers lint format unit contract integration test bench clean
+.PHONY: help up dev servers lint format unit contract integration test thorough bench clean
 
 help:
-	@echo 'make up           install into .venv and start the demo: cameras, a call box, alerts (安装并启动演示)'
-	@echo 'make test         everything CI checks: lint, unit, contract and integration tests (全部检查)'
-	@echo 'make lint         format, ruff, mypy, import rule, generated schemas (静态检查)'
-	@echo 'make unit         unit tests: no server, a few seconds (单元测试)'
-	@echo 'make contract     contract tests, on real servers (契约测试)'
-	@echo 'make integration  whole ways, on real servers (集成测试)'
-	@echo 'make servers      get the servers that tests need (获取测试所需的服务器)'
-	@echo 'make bench        measure this machine (性能测量)'
-	@echo 'make format       let ruff format the code (格式化)'
-	@echo 'make clean        remove what was built, not your data (清理)'
+	@echo 'make up           install into .venv and start the demo: cameras, a call box, alerts（安装并启动演示）'
+	@echo 'make test         everything CI checks: lint, unit, contract and integration tests（全部检查）'
+	@echo 'make lint         format, ruff, mypy, import rule, generated schemas（静态检查）'
+	@echo 'make unit         unit tests: no server, a few seconds（单元测试）'
+	@echo 'make thorough     unit tests, each property on twenty times the examples; minutes（更彻底的单元测试）'
+	@echo 'make contract     contract tests, on real servers（契约测试）'
+	@echo 'make integration  whole ways, on real servers（集成测试）'
+	@echo 'make servers      get the servers that tests need（获取测试所需的服务器）'
+	@echo 'make bench        measure this machine（性能测量）'
+	@echo 'make format       let ruff format the code（格式化）'
+	@echo 'make clean        remove what was built, not your data（清理）'
 
 up: $(VENV)/.runtime-installed
 	@$(BIN)/python -m console.fetch_footage
@@ -46,6 +47,9 @@ format: $(VENV)/.dev-installed
 
 unit: $(VENV)/.dev-installed
 	$(PYTEST) tests/unit
+
+thorough: $(VENV)/.dev-installed
+	HYPOTHESIS_PROFILE=thorough $(PYTEST) tests/unit
 
 contract: $(VENV)/.dev-installed
 	$(PYTEST) tests/contract

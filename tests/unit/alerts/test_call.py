@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.call import BOX_HEARS, STATUS_OF_STEP, STIMULUS_OF_CASE, TABLE, Stimulus
@@ -99,7 +99,6 @@ def test_every_open_step_can_be_ended_by_the_case_system(step: CallStep) -> None
     assert (step, Stimulus.REJECTED) in TABLE
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(Stimulus), st.integers(-5 * NS_PER_S, 60 * NS_PER_S))))
 def test_from_any_sequence_revisions_rise_times_do_not_fall_and_closed_stays(
     stimuli: list[tuple[Stimulus, int]],

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -304,7 +304,6 @@ EVENTS = st.one_of(
 )
 
 
-@settings(max_examples=12, deadline=None)
 @given(events=st.lists(EVENTS, max_size=12))
 def test_from_any_sequence_no_call_is_lost_and_none_is_open_twice(
     tmp_path_factory: pytest.TempPathFactory, events: list[tuple[str, str, BoxKey]]

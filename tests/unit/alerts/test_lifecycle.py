@@ -1,6 +1,6 @@
 """What case updates do to alerts that are not calls."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.contract import AlertStatus, CaseStatus, CaseUpdateV1, Change
@@ -45,7 +45,6 @@ def test_the_table_never_goes_back_and_ends_at_resolved_and_closed() -> None:
         assert status not in {AlertStatus.RESOLVED, AlertStatus.CLOSED}
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(CaseStatus)))
 def test_from_any_sequence_of_updates_revisions_rise_one_by_one(statuses: list[CaseStatus]) -> None:
     alert = camera_alert()

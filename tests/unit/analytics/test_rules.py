@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.events import Event
@@ -229,7 +229,6 @@ class TestLineCrossed:
         assert sorted(event.track_id for event in started(events)) == list(range(50))
 
     @given(steps=st.lists(st.tuples(st.floats(0, 1, width=32), st.floats(0, 1, width=32)), min_size=2, max_size=30))
-    @settings(max_examples=20, deadline=None)
     def test_directions_alternate_whenever_the_ends_cannot_be_walked_around(
         self, steps: list[tuple[float, float]]
     ) -> None:
@@ -357,7 +356,6 @@ class TestBoundedState:
         assert len(rules._slots) < 10
 
     @given(data=st.data())
-    @settings(max_examples=8, deadline=None)
     def test_every_event_starts_once_and_ends_once_whatever_the_tracks_do(self, data: st.DataObject) -> None:
         rules = engine(zone_rule(cooldown_s=1.0), loitering(1.0, name="l"), line_rule(name="x"))
         rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))

@@ -2,7 +2,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.schedule import ArmedTimes
@@ -82,7 +82,6 @@ def test_an_hour_that_winter_time_repeats_is_armed_both_times() -> None:
     assert not armed(early, 2026, 10, 25, 3, 0, zone="Europe/Berlin")
 
 
-@settings(max_examples=30)
 @given(
     minute=st.integers(0, 60 * 24 * 400),
     start=st.integers(0, 1439),

@@ -2,7 +2,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.sensor_watch import FindingKind, SensorFinding, SensorWatch
@@ -128,7 +128,6 @@ def play(watch: SensorWatch, t_s: float, taken: list[tuple[float, float | None]]
     return found, t_s
 
 
-@settings(max_examples=25)
 @given(steps=steps)
 def test_every_threshold_trips_and_clears_in_turn_and_data_goes_and_comes_in_turn(
     steps: list[tuple[float, float | None]],
@@ -147,7 +146,6 @@ def test_every_threshold_trips_and_clears_in_turn_and_data_goes_and_comes_in_tur
     assert all(finding.since_ns <= finding.t_ns for finding in found)
 
 
-@settings(max_examples=25)
 @given(steps=steps)
 def test_without_dwell_the_state_follows_from_the_last_value(steps: list[tuple[float, float | None]]) -> None:
     watch = SensorWatch(sensor(HIGH), started_ns=0)
@@ -159,7 +157,6 @@ def test_without_dwell_the_state_follows_from_the_last_value(steps: list[tuple[f
         assert not watch.tripped
 
 
-@settings(max_examples=25)
 @given(before=steps, after=steps)
 def test_a_restart_in_between_changes_nothing_without_dwell(
     before: list[tuple[float, float | None]], after: list[tuple[float, float | None]]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.zones import MASK_CELLS, LineSegment, ZoneMask, foot_points
@@ -40,7 +40,6 @@ def test_no_tracks_give_no_answers() -> None:
     assert mask.contains(feet()).shape == (0,)
 
 
-@settings(max_examples=40)
 @given(left=fraction, top=fraction, right=fraction, bottom=fraction, x=fraction, y=fraction)
 def test_a_mask_agrees_with_the_rectangle_away_from_its_border(
     left: float, top: float, right: float, bottom: float, x: float, y: float
@@ -94,7 +93,6 @@ def test_stopping_exactly_on_the_line_does_not_count_twice() -> None:
     assert line.crossings(path[:-1], path[1:])[0].sum() == 1
 
 
-@settings(max_examples=40)
 @given(points=st.lists(st.tuples(fraction, fraction), min_size=2, max_size=12))
 def test_a_closed_walk_crosses_an_endless_line_as_often_one_way_as_the_other(points: list[tuple[float, float]]) -> None:
     line = LineSegment(Line(name="l", start=(0.0, 0.45), end=(1.0, 0.55)))

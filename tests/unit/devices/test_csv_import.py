@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.csv_columns import COLUMNS
@@ -170,7 +170,6 @@ def test_what_is_no_table_is_refused_as_a_whole(content: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=40, deadline=None)
 def test_no_bytes_crash_an_import(content: bytes) -> None:
     for start in (b"", b"kind,id,name,site,level,high,latitude\n"):
         with contextlib.suppress(InvalidInputError):

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.document import callbox_from, camera_from, scene_from, sensor_from, site_from, to_document
@@ -76,13 +76,11 @@ def scenes(draw: st.DrawFn) -> Scene:
 
 
 @given(scenes())
-@settings(max_examples=25, deadline=None)
 def test_any_scene_survives_the_way_through_json(scene: Scene) -> None:
     assert scene_from(json.loads(json.dumps(to_document(scene)))) == scene
 
 
 @given(trip=numbers, margin=st.floats(0, 1e9), dwell_s=st.floats(0, 3600), unit=st.sampled_from(["m", "℃", ""]))
-@settings(max_examples=25, deadline=None)
 def test_any_sensor_survives_the_way_through_json(trip: float, margin: float, dwell_s: float, unit: str) -> None:
     limits = (
         Threshold(name="high", crossing=Crossing.ABOVE, trip=trip, clear=trip - margin, dwell_s=dwell_s),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet, MultiFernet
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.secrets import SecretBox, open_secret_box
@@ -16,7 +16,6 @@ BOX = SecretBox(MultiFernet([Fernet(Fernet.generate_key())]), Path("key"))
 
 
 @given(st.text(max_size=256).filter(lambda text: text.isprintable()))
-@settings(max_examples=30)
 def test_what_was_sealed_is_unsealed(text: str) -> None:
     sealed = BOX.seal(text)
     assert BOX.unseal(sealed, "x") == text

@@ -1,7 +1,7 @@
 """Sources as libav is given them, the beginning of a session, and what people read when it fails."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.model import Credentials, Secret, Transport
@@ -74,7 +74,6 @@ def test_packets_that_never_have_a_time_are_not_waited_for_long() -> None:
     assert counts == [0, 0, 3, 1, 1]
 
 
-@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.one_of(st.none(), st.integers(-(2**40), 2**40)), st.floats(0, 0.1)), max_size=100),
     st.one_of(st.none(), st.floats(0.001, 1000)),

@@ -3,7 +3,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.call import BoxKey, BoxStep
@@ -94,7 +94,6 @@ def test_any_bytes_give_a_message_or_a_refusal(channel: Channel, payload: bytes)
         parse_payload(channel, payload)
 
 
-@settings(max_examples=40)
 @given(CHANNELS, st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES))
 def test_any_json_gives_a_message_within_its_bounds_or_a_refusal(channel: Channel, fields: dict[str, object]) -> None:
     try:
@@ -114,7 +113,6 @@ def test_any_topic_gives_an_address_or_a_refusal(topic: str) -> None:
         parse_topic(topic)
 
 
-@settings(max_examples=20)
 @given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True))
 def test_every_device_id_is_found_in_its_topic(device_id: str) -> None:
     assert parse_topic(f"sharpeyes/v1/callbox/{device_id}/event") == Address(

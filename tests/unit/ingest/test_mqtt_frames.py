@@ -2,7 +2,7 @@ import contextlib
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.mqtt_frames import (
@@ -42,7 +42,6 @@ def read_all(reader: FrameReader, stream: bytes, sizes: list[int]) -> tuple[list
     return published, taken, others
 
 
-@settings(max_examples=40)
 @given(MESSAGES, st.lists(st.integers(1, 50), min_size=1, max_size=5), st.booleans())
 def test_messages_come_out_whole_however_the_stream_is_cut(
     messages: list[tuple[str, bytes, int]], sizes: list[int], is_v5: bool
@@ -57,7 +56,6 @@ def test_messages_come_out_whole_however_the_stream_is_cut(
     assert others == PINGRESP * len(messages)
 
 
-@settings(max_examples=20)
 @given(st.integers(MAX_FRAME_BYTES + 1, MAX_FRAME_BYTES + 200_000), st.integers(1000, 70_000))
 def test_of_an_oversized_message_only_the_beginning_is_kept_and_the_next_one_is_whole(size: int, chunk: int) -> None:
     stream = publish_packet("a/b", b"x" * size, 9, is_v5=False) + publish_packet("c", b"next", 10, is_v5=False)

@@ -2,7 +2,7 @@
 
 import threading
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.packet import Codec, Packet, Stamp, StreamInfo
@@ -121,7 +121,6 @@ def test_key_frames_are_found_by_time_and_by_index() -> None:
     assert (ring.key_before(0), ring.key_before(30), ring.key_before(31)) == (None, 20, 30)
 
 
-@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.booleans(), st.integers(0, 3000)), max_size=200),
     st.integers(1, 20),

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.wall_time import MAX_AHEAD_NS, MAX_BEHIND_NS, SMALLEST_STEP_NS, FileTime, HostTime, WallTime
@@ -49,7 +49,6 @@ def test_a_camera_with_a_usual_quartz_drifts_by_less_than_a_frame() -> None:
     assert abs(stamp_ns + FRAME_S * NS_PER_S - clock.now_ns()) < FRAME_S * NS_PER_S
 
 
-@settings(max_examples=80)
 @given(arrivals)
 def test_whatever_the_camera_says_stamps_stay_near_the_arrival(stream: list[tuple[float, int]]) -> None:
     clock = FakeClock()
@@ -60,7 +59,6 @@ def test_whatever_the_camera_says_stamps_stay_near_the_arrival(stream: list[tupl
         assert -MAX_BEHIND_NS <= stamp_ns - clock.now_ns() <= MAX_AHEAD_NS + len(stream) * SMALLEST_STEP_NS
 
 
-@settings(max_examples=80)
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(-100, 100), st.integers(1, 2**34)), max_size=60))
 def test_pictures_in_order_get_rising_stamps_while_the_hosts_clock_jumps(
     stream: list[tuple[float, float, int]],
