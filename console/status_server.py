@@ -68,15 +68,16 @@ def _cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> Confi
         other = port + 1 if 1024 <= port < 65535 else 8601
         return ConfigurationError(
             say(
-                zh=f"http_port:无法在 {host}:{port} 上监听({reason})。该端口可能已被占用或不允许使用;"
-                f"请换一个,例如 SHARPEYES_HTTP_PORT={other}",
+                zh=f"http_port：无法在 {host}:{port} 上监听（{reason}）。该端口可能已被占用或不允许使用；"
+                f"请换一个，例如 SHARPEYES_HTTP_PORT={other}",
                 en=f"http_port: cannot listen on {host}:{port}: {reason}. Another process may use the port, or this "
                 f"user may not; choose another, for example SHARPEYES_HTTP_PORT={other}",
             )
         )
     return ConfigurationError(
         say(
-            zh=f"http_host:无法在 {host!r} 上监听({reason})。请填写本机的一个地址,例如 SHARPEYES_HTTP_HOST=127.0.0.1",
+            zh=f"http_host：无法在 {host!r} 上监听（{reason}）。请填写本机的一个地址，"
+            "例如 SHARPEYES_HTTP_HOST=127.0.0.1",
             en=f"http_host: cannot listen on {host!r}: {reason}. Give an address of this machine, for example "
             "SHARPEYES_HTTP_HOST=127.0.0.1",
         )

@@ -56,8 +56,11 @@ async def device_states(kafka: Kafka) -> AsyncIterator[States]:
 
     async def listen() -> None:
         async for message in consumer:
-            states.newest[message.key.decode()] = json.loads(message.value)
-            states.text += message.value.decode()
+            if message.value is None:
+                states.newest.pop(message.key.decode(), None)
+            else:
+                states.newest[message.key.decode()] = json.loads(message.value)
+                states.text += message.value.decode()
 
     async with consumer:
         task = asyncio.create_task(listen())
@@ -67,8 +70,8 @@ async def device_states(kafka: Kafka) -> AsyncIterator[States]:
 
 def packets(worker: RoleProcess, camera_id: str) -> float:
     """How many packets of the camera the worker has received."""
-    label = f'sharpeyes_packets_received_total{{camera="{camera_id}"}} '
-    return next((float(line.removeprefix(label)) for line in worker.metrics().splitlines() if label in line), 0.0)
+    label = f'sharpeyes_packets_received_total{{camera="{camera_id}"'
+    return sum(float(line.split()[-1]) for line in worker.metrics().splitlines() if line.startswith(label))
 
 
 @pytest.mark.timeout(240)
@@ -119,6 +122,7 @@ async def change_the_registry(
     with closing(open_registry(None, data, open_secret_box(None, data))) as registry:
         registry.remove_camera("bad-added")
 
+    await eventually(lambda: "bad-added" not in states.newest, SOON_S, "the state of a removed camera to go")
     seen = [-1.0]
 
     async def is_still() -> bool:
@@ -128,3 +132,27 @@ async def change_the_registry(
 
     await eventually(is_still, SOON_S, "no more packets of a camera that was removed")
     assert packets(worker, "bad-good") > 0
+
+
+@pytest.mark.timeout(200)
+async def test_a_spool_that_cannot_be_written_costs_the_clips_alone_and_is_named(
+    kafka: Kafka, rtsp_server: RtspServer, tmp_path: Path
+) -> None:
+    register(tmp_path, None, street_camera("spool-street", rtsp_server.url("street"), cooldown_s=2))
+    (tmp_path / "spool").write_text("not a folder")
+    settings = {**on_kafka(kafka), "clip_max_s": 5, "pre_roll_s": 1, "post_roll_s": 1, "instance": "spool"}
+    with RoleProcess("worker", tmp_path, settings) as worker:
+        async with downstream(kafka) as heard:
+            without = await heard.revision("spool-street", 2)
+            assert (without["clip_state"], without.get("snapshot")) == ("lost", None)
+            reason = worker.reason("spool")
+            assert f"{tmp_path}/spool cannot be written" in reason
+            assert "Check that its disk is there" in reason
+            (tmp_path / "spool").unlink()
+
+            def ready() -> bool:
+                chains = heard.of_device("spool-street").values()
+                return any(chain[max(chain)]["clip_state"] == "ready" for chain in chains)
+
+            await eventually(ready, 60, "an alert with its clip, once the spool can be written")
+            await eventually(lambda: not worker.reason("spool"), 60, "the spool to be called well again")

@@ -63,7 +63,7 @@ def test_a_taken_port_is_named_in_the_operators_language_with_the_setting_that_c
     taken_port: int, tmp_path: Path
 ) -> None:
     place, chinese = f"127.0.0.1:{taken_port}", {"http_port": taken_port, "language": "zh"}
-    refused(start("worker", tmp_path, chinese), "错误", "http_port:无法在", f"SHARPEYES_HTTP_PORT={taken_port + 1}")
+    refused(start("worker", tmp_path, chinese), "错误", "http_port", "无法在", f"SHARPEYES_HTTP_PORT={taken_port + 1}")
     broker = {"mqtt_listen_port": taken_port}
     refused(start("up", tmp_path, broker), place, f"SHARPEYES_MQTT_LISTEN_PORT={taken_port + 1}", "SHARPEYES_MQTT_URL")
 
