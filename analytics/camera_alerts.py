@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
+
 from alerts.contract import (
     AlertKind,
     AlertStatus,
@@ -37,6 +39,9 @@ from runtime.log import get_logger
 MAX_GOING_ON = 4096
 """Alerts whose event has not ended, over all cameras of a worker; older ones no longer get their end."""
 
+EVENT_END = "event-end"
+"""What the ledger remembers, in a scope for each alert whose clip is on its way: ASCII nanoseconds."""
+
 _log = get_logger(__name__)
 
 
@@ -60,7 +65,7 @@ class CameraAlerts:
         self._recorder = recorder
         self._site_path = site_path
         self._clock = clock
-        self._clip_of: dict[tuple[str, str, int, int], str] = {}
+        self._clip_of: dict[tuple[str, str, int, int], tuple[str, str]] = {}
 
     async def opened(self, camera: Camera, event: Event, frame: Frame) -> str:
         """Keep the picture, commit revision 1, start the clip; returns the alert's id."""
@@ -71,14 +76,18 @@ class CameraAlerts:
         await self._ledger.apply(lambda txn: txn.put(alert))
         if with_clip:
             clip_id = self._recorder.start_clip(alert.alert_id, camera.camera_id, event.start_ns)
-            self._remember(event, clip_id)
+            self._remember(event, alert_id, clip_id)
         return alert.alert_id
 
-    def ended(self, event: Event) -> None:
-        """The event is over: its clip ends after the post-roll."""
-        clip_id = self._clip_of.pop(event.identity, None)
-        if clip_id is not None and event.end_ns is not None:
-            self._recorder.end_clip(clip_id, event.end_ns)
+    async def ended(self, event: Event) -> None:
+        """The event is over: its clip ends after the post-roll, and the clip's revision will tell the end."""
+        found, end_ns = self._clip_of.get(event.identity), event.end_ns
+        if found is None or end_ns is None:
+            return
+        alert_id, clip_id = found
+        await self._ledger.apply(lambda txn: _note_end(txn, alert_id, end_ns))
+        self._clip_of.pop(event.identity, None)
+        self._recorder.end_clip(clip_id, end_ns)
 
     async def clip_stored(self, clip: Clip, alert_ids: tuple[str, ...]) -> None:
         """The clip is in the object store: the next revision of its alerts names it. Told twice, it counts once."""
@@ -103,10 +112,10 @@ class CameraAlerts:
         unfinished = await self._ledger.apply(lambda txn: txn.unfinished())
         return frozenset(alert.alert_id for alert in unfinished if alert.clip_state is ClipState.PENDING)
 
-    def _remember(self, event: Event, clip_id: str) -> None:
+    def _remember(self, event: Event, alert_id: str, clip_id: str) -> None:
         while len(self._clip_of) >= MAX_GOING_ON:
             del self._clip_of[next(iter(self._clip_of))]
-        self._clip_of[event.identity] = clip_id
+        self._clip_of[event.identity] = alert_id, clip_id
 
     async def _snapshot(self, frame: Frame, alert_id: str) -> ObjectRef | None:
         """The picture's reference; None when the spool refuses it: the alert goes out without."""
@@ -157,11 +166,31 @@ def _observation(event: Event) -> Observation:
     )
 
 
+def _end_scope(alert_id: str) -> str:
+    return f"{EVENT_END}/{alert_id}"
+
+
+def _note_end(txn: LedgerTxn, alert_id: str, end_ns: int) -> None:
+    alert = txn.alert(alert_id)
+    if alert is not None and alert.clip_state is ClipState.PENDING:
+        txn.remember(_end_scope(alert_id), EVENT_END, str(end_ns).encode())
+
+
 def _settle_clips(txn: LedgerTxn, alert_ids: tuple[str, ...], state: ClipState, clip: ClipRef | None) -> None:
     for alert_id in alert_ids:
         alert = txn.alert(alert_id)
         if alert is not None and alert.clip_state is ClipState.PENDING:
-            txn.put(revise(alert, Change.UPDATED, txn.now_ns, clip=clip, clip_state=state))
+            end = txn.recall(_end_scope(alert_id)).get(EVENT_END)
+            observation = _with_end(alert.observation, end)
+            txn.put(revise(alert, Change.UPDATED, txn.now_ns, clip=clip, clip_state=state, observation=observation))
+        txn.forget(_end_scope(alert_id), EVENT_END)
+
+
+def _with_end(observation: Observation | None, end: bytes | None) -> Observation | None:
+    """The observation with its event's end, when that has come."""
+    if observation is None or end is None:
+        return observation
+    return msgspec.structs.replace(observation, ended_at=utc(int(end)))
 
 
 def _summary(camera: Camera, event: Event) -> Text:

@@ -93,7 +93,7 @@ class CameraUnit:
         self._camera = camera
 
     async def close(self) -> None:
-        """Stop receiving; what is being recorded is finished, clips of events that go on among it."""
+        """Stop receiving. Events that go on are ended by an inference thread; what is being recorded is finished."""
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)

@@ -100,7 +100,7 @@ class EventIntake:
     async def _tell(self, found: _Found) -> None:
         event = found.event
         if event.end_ns is not None:
-            self._alerts.ended(event)
+            await self._alerts.ended(event)
         elif found.frame is not None:
             alert_id = await self._alerts.opened(found.camera, event, found.frame)
             metrics.events_found.labels(event.camera_id, event.rule.kind.value).inc()

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from analytics.camera_pipeline import CameraPipeline, FrameResult
+from analytics.camera_pipeline import CameraPipeline, FrameResult, nothing_detected, nothing_tracked
+from analytics.events import Event
 from ingest.camera_errors import Problem, ProblemCode
 from ingest.decode_policy import Mode
 from ingest.packet import Frame, Stamp
@@ -25,8 +26,8 @@ STOP_S = 2.0
 
 _log = get_logger(__name__)
 
-Work = tuple[Frame | Stamp, Mode]
-"""A frame to analyse, or a stamp that only lets time pass."""
+Work = tuple[Frame | Stamp | None, Mode]
+"""A frame to analyse, a stamp that only lets time pass, or None: the camera's end."""
 
 OnResult = Callable[[Frame | None, FrameResult], None]
 OnProblem = Callable[[Problem | None], None]
@@ -63,7 +64,7 @@ class InferencePool:
             thread.start()
 
     def stop(self) -> None:
-        """End the threads after the frame each is at; what waits is dropped."""
+        """End the threads after the frame each is at; what waits is dropped, but the ends of removed cameras."""
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()
@@ -79,12 +80,13 @@ class InferencePool:
             self._mailboxes[camera_id] = _Mailbox(camera_id, pipeline, on_result, on_problem)
 
     def remove(self, camera_id: str) -> None:
-        """Forget the camera and the frames that wait."""
+        """Forget the camera and the frames that wait; an inference thread then ends the events that go on."""
         with self._changed:
             mailbox = self._mailboxes.pop(camera_id, None)
             if mailbox is not None:
                 mailbox.is_closed = True
                 mailbox.pending.clear()
+                self._leave(mailbox, (None, Mode.WATCH))
 
     def is_occupied(self, camera_id: str) -> bool:
         """Whether frames of the camera still wait, or it rests."""
@@ -149,10 +151,12 @@ class InferencePool:
             exc_info=error if is_new else None,
         )
         with self._changed:
+            if mailbox.is_closed:
+                return
             metrics.frames_dropped.labels(mailbox.camera_id).inc(len(mailbox.pending))
             mailbox.pending.clear()
             mailbox.rests_until_s = self._clock.monotonic_s() + REST_S
-        if is_new and not mailbox.is_closed:
+        if is_new:
             mailbox.on_problem(Problem(ProblemCode.ANALYSIS_FAILED, name))
 
     def _note_good(self, mailbox: _Mailbox) -> None:
@@ -162,21 +166,27 @@ class InferencePool:
 
     def _take(self) -> tuple[_Mailbox, Work] | None:
         with self._changed:
-            while not self._is_stopping:
+            while True:
                 while self._turns:
                     mailbox = self._turns.popleft()
-                    if mailbox.pending:
+                    if mailbox.pending and (mailbox.is_closed or not self._is_stopping):
                         return mailbox, mailbox.pending.popleft()
                     mailbox.is_queued = False
+                if self._is_stopping:
+                    return None
                 self._changed.wait()
-            return None
 
-    def _analyse(self, mailbox: _Mailbox, what: Frame | Stamp, mode: Mode) -> None:
-        if isinstance(what, Stamp):
-            result, frame = mailbox.pipeline.pass_time(what), None
+    def _analyse(self, mailbox: _Mailbox, what: Frame | Stamp | None, mode: Mode) -> None:
+        frame = what if isinstance(what, Frame) else None
+        if what is None:
+            result = _ending(mailbox.camera_id, mailbox.pipeline.finish())
+        elif isinstance(what, Stamp):
+            result = mailbox.pipeline.pass_time(what)
         else:
-            result, frame = mailbox.pipeline.process(what, mode), what
-        if mailbox.is_closed:
+            result = mailbox.pipeline.process(what, mode)
+        if mailbox.is_closed:  # whoever removed it hears of no new event, and of the end of each that went on
+            ends = [event for event in result.events if event.end_ns is not None]
+            mailbox.on_result(None, _ending(mailbox.camera_id, ends))
             return
         mailbox.on_result(frame, result)
         if frame is not None and result.is_detected:
@@ -184,3 +194,9 @@ class InferencePool:
             metrics.frames_detected.labels(mailbox.camera_id).inc()
             if mode is Mode.ACTIVE:  # frames looked back at are old by design
                 metrics.detect_latency.observe(max(0, self._clock.now_ns() - frame.stamp.t_ns) / NS_PER_S)
+
+
+def _ending(camera_id: str, ends: list[Event]) -> FrameResult:
+    """The ends of events, beside no picture."""
+    stamp = Stamp(camera_id, 0, 0)
+    return FrameResult(nothing_detected(stamp), nothing_tracked(stamp), ends, is_detected=False)

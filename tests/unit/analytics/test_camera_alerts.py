@@ -10,7 +10,7 @@ import pytest
 
 from alerts.contract import AlertStatus, AlertV1, Change, ClipState, SiteRef
 from alerts.ledger import Ledger
-from analytics.camera_alerts import CameraAlerts
+from analytics.camera_alerts import EVENT_END, CameraAlerts
 from analytics.events import Event
 from devices.model import Camera, PlaceType, Purpose, RecordingMode, SiteLevel
 from devices.scene import Rule, RuleKind
@@ -123,7 +123,7 @@ async def test_an_event_opens_an_alert_with_its_picture_and_starts_the_clip(desk
 async def test_the_stored_clip_is_the_next_revision_and_counts_once(desk: Desk) -> None:
     start_ns = desk.clock.now_ns()
     alert_id = await desk.alerts.opened(camera(), event(start_ns), frame(start_ns))
-    desk.alerts.ended(event(start_ns, start_ns + NS_PER_S))
+    await desk.alerts.ended(event(start_ns, start_ns + NS_PER_S))
     assert desk.recorder.ended == [("clip-1", start_ns + NS_PER_S)]
     for _ in range(2):
         await desk.alerts.clip_stored(clip(start_ns), (alert_id,))
@@ -131,6 +131,33 @@ async def test_the_stored_clip_is_the_next_revision_and_counts_once(desk: Desk) 
     assert (alert.revision, alert.change, alert.clip_state) == (2, Change.UPDATED, ClipState.READY)
     assert alert.clip is not None
     assert alert.clip.key == clip(start_ns).key
+    assert alert.observation is not None
+    assert alert.observation.ended_at is not None
+    assert to_ns(alert.observation.ended_at) == start_ns + NS_PER_S
+
+
+async def test_the_event_s_end_is_told_after_a_restart_and_with_a_lost_clip(desk: Desk) -> None:
+    start_ns = desk.clock.now_ns()
+    alert_id = await desk.alerts.opened(camera(), event(start_ns), frame(start_ns))
+    await desk.alerts.ended(event(start_ns, start_ns + NS_PER_S))
+    restarted = CameraAlerts(desk.ledger, desk.recorder, desk.spool, site_path, desk.clock)
+    await restarted.clip_lost("clip-1", (alert_id,), "the disk was full")
+    alert = await desk.alert(alert_id)
+    assert alert.observation is not None
+    assert alert.observation.ended_at is not None
+    assert to_ns(alert.observation.ended_at) == start_ns + NS_PER_S
+
+
+async def test_nothing_is_kept_of_an_event_that_is_over(desk: Desk) -> None:
+    alert_id = await desk.alerts.opened(camera(), event(1), frame(1))
+    late = await desk.alerts.opened(camera(), event(2), frame(2))
+    await desk.alerts.ended(event(1, 5))
+    await desk.alerts.clip_stored(clip(1), (alert_id, late))
+    await desk.alerts.ended(event(2, 6))
+    assert desk.alerts._clip_of == {}
+    for alert in (alert_id, late):
+        assert await desk.ledger.apply(lambda txn, alert=alert: txn.recall(f"{EVENT_END}/{alert}")) == {}  # type: ignore[misc]
+    assert desk.recorder.ended == [("clip-1", 5), ("clip-1", 6)]
 
 
 async def test_a_camera_that_does_not_record_gets_alerts_without_a_clip(desk: Desk) -> None:

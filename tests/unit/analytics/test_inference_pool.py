@@ -7,12 +7,14 @@ import pytest
 
 from analytics import inference_pool
 from analytics.camera_pipeline import FrameResult, nothing_detected, nothing_tracked
+from analytics.events import Event
 from analytics.inference_pool import REST_S, InferencePool
 from ingest.camera_errors import Problem, ProblemCode
 from ingest.decode_policy import Mode
 from ingest.packet import Frame, Stamp
 from runtime import metrics
 from runtime.clock import FakeClock
+from tests.unit.analytics.test_camera_alerts import event
 from tests.waiting import wait_until
 
 
@@ -41,6 +43,9 @@ class Pipeline:
 
     def pass_time(self, stamp: Stamp) -> FrameResult:
         return FrameResult(nothing_detected(stamp), nothing_tracked(stamp), [])
+
+    def finish(self) -> list[Event]:
+        return [event(3, end_ns=5)]
 
 
 class Broken(Pipeline):
@@ -215,7 +220,7 @@ def test_a_frame_that_was_only_watched_does_not_make_a_failing_camera_well(order
 def test_a_removed_camera_gets_nothing_more(order: list[tuple[str, int]]) -> None:
     with running() as pool:
         pipeline = Pipeline(order, held=True)
-        results: list[object] = []
+        results: list[FrameResult] = []
         add(pool, "a", pipeline, lambda frame, result: results.append(result))
         pool.offer("a", frame("a", 0), Mode.ACTIVE)
         wait_until(pipeline.is_inside.is_set)
@@ -224,7 +229,52 @@ def test_a_removed_camera_gets_nothing_more(order: list[tuple[str, int]]) -> Non
         pipeline.may_go.set()
         pool.offer("a", frame("a", 2), Mode.ACTIVE)
     assert order == [("a", 0)]
-    assert results == []
+    assert [found.end_ns for result in results for found in result.events] == [5], "no new event, and the end of each"
+
+
+def test_a_removed_camera_s_events_end_after_its_last_frame(order: list[tuple[str, int]]) -> None:
+    with running() as pool:
+        pipeline = Pipeline(order, held=True)
+        ends: list[tuple[int | None, int]] = []
+        add(pool, "a", pipeline, lambda _, result: ends.extend((e.end_ns, len(order)) for e in result.events))
+        pool.offer("a", frame("a", 0), Mode.ACTIVE)
+        wait_until(pipeline.is_inside.is_set)
+        pool.remove("a")
+        assert ends == []
+        pipeline.may_go.set()
+        wait_until(lambda: bool(ends))
+    assert ends == [(5, 1)]
+
+
+def test_a_camera_removed_in_a_frame_that_fails_still_has_its_events_ended(order: list[tuple[str, int]]) -> None:
+    ends: list[int | None] = []
+    with running() as pool:
+        pipeline = Broken(order, held=True)
+        add(pool, "a", pipeline, lambda _, result: ends.extend(e.end_ns for e in result.events))
+        pool.offer("a", frame("a", 0), Mode.ACTIVE)
+        wait_until(pipeline.is_inside.is_set)
+        pool.remove("a")
+        pipeline.may_go.set()
+        wait_until(lambda: ends == [5])
+
+
+def test_a_pool_that_stops_still_ends_the_events_of_removed_cameras(order: list[tuple[str, int]]) -> None:
+    ends: list[int | None] = []
+    with running() as pool:
+        busy = Pipeline(order, held=True)
+        add(pool, "busy", busy)
+        add(pool, "a", Pipeline(order), lambda _, result: ends.extend(e.end_ns for e in result.events))
+        pool.offer("busy", frame("busy", 0), Mode.ACTIVE)
+        wait_until(busy.is_inside.is_set)
+        pool.offer("busy", frame("busy", 1), Mode.LOOK_BACK)
+        pool.remove("a")
+        stopping = threading.Thread(target=pool.stop)
+        stopping.start()
+        wait_until(lambda: pool._is_stopping)
+        busy.may_go.set()
+        stopping.join(10)
+    assert ends == [5]
+    assert order == [("busy", 0)], "what else waits is dropped"
 
 
 def test_frames_of_an_unknown_camera_are_left_out() -> None:
