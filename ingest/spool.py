@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from ingest.byte_tally import ByteTally
 from ingest.durable_file import fsync_directory, make_directories, sha256_of, write_whole
 from ingest.object_key import ObjectKind
 from ingest.salvage import duration_ns, keep_whole_fragments
@@ -50,7 +51,8 @@ class Spool:
         self._reclaim = reclaim
         self._lock = threading.RLock()
         self._records: dict[str, SpoolRecord] = {}
-        self._writing_bytes: dict[str, int] = {}
+        self._finished = ByteTally()
+        self._writing = ByteTally()
         self._is_open = False
         self._listeners: list[Callable[[], None]] = []
 
@@ -87,7 +89,7 @@ class Spool:
     def size_bytes(self) -> int:
         """Bytes of all files, those being written included."""
         with self._lock:
-            return sum(record.size_bytes for record in self._records.values()) + sum(self._writing_bytes.values())
+            return self._finished.total_bytes + self._writing.total_bytes
 
     def waiting(self) -> Sequence[SpoolRecord]:
         """What is finished or lost: first what alerts wait for, then segments; each oldest first."""
@@ -112,11 +114,9 @@ class Spool:
         with self._lock, self._disk_errors():
             self._make_room(record, 0)
             self._keep(record)
-            self._writing_bytes[record.object_id] = 0
             try:
                 return SpoolFile(self._folder / f"{record.object_id}{PART}", lambda size: self._grow(record, size))
             except OSError:
-                self._writing_bytes.pop(record.object_id)
                 self._forget(record)
                 raise
 
@@ -132,7 +132,7 @@ class Spool:
             finished = msgspec.structs.replace(record, size_bytes=size_bytes, sha256=sha256)
             with self._lock:
                 self._keep(finished)
-                self._writing_bytes.pop(record.object_id, None)
+                self._writing.drop(record.object_id)
                 file.path.replace(self.path(record))
                 fsync_directory(self._folder)
         self._count()
@@ -145,7 +145,7 @@ class Spool:
         try:
             with self._lock, self._disk_errors():
                 self._recover(record, reason)
-                self._writing_bytes.pop(record.object_id, None)
+                self._writing.drop(record.object_id)
         except UnavailableError as error:
             self.lose(record, str(error), file)
         self._count()
@@ -157,11 +157,11 @@ class Spool:
             file.abandon()
         lost = msgspec.structs.replace(record, lost=reason, size_bytes=0, sha256="")
         with self._lock:
-            self._writing_bytes.pop(record.object_id, None)
+            self._writing.drop(record.object_id)
             if record.may_be_dropped:
                 self._forget(record)
                 return
-            self._records[record.object_id] = lost
+            self._note(lost)
             with suppress(OSError):
                 write_record(self._folder / f"{record.object_id}{RECORD}", lost)
         metrics.clips_lost.inc()
@@ -175,11 +175,16 @@ class Spool:
 
     def _keep(self, record: SpoolRecord) -> None:
         write_record(self._folder / f"{record.object_id}{RECORD}", record)
+        self._note(record)
+
+    def _note(self, record: SpoolRecord) -> None:
         self._records[record.object_id] = record
+        self._finished.put(record.object_id, record.size_bytes)
 
     def _forget(self, record: SpoolRecord) -> None:
         """The record goes first: a file without one is removed at the next start."""
         self._records.pop(record.object_id, None)
+        self._finished.drop(record.object_id)
         (self._folder / f"{record.object_id}{RECORD}").unlink(missing_ok=True)
         (self._folder / f"{record.object_id}{PART}").unlink(missing_ok=True)
         self.path(record).unlink(missing_ok=True)
@@ -187,7 +192,7 @@ class Spool:
     def _grow(self, record: SpoolRecord, size_bytes: int) -> None:
         with self._lock:
             self._make_room(record, size_bytes)
-            self._writing_bytes[record.object_id] = self._writing_bytes.get(record.object_id, 0) + size_bytes
+            self._writing.grow(record.object_id, size_bytes)
 
     def _make_room(self, record: SpoolRecord, size_bytes: int) -> None:
         while self.size_bytes + size_bytes > self._max_bytes:
@@ -231,7 +236,7 @@ class Spool:
                 path.replace(path.with_suffix(".bad"))
                 continue
             known.add(record.object_id)
-            self._records[record.object_id] = record
+            self._note(record)
             if not record.lost:
                 self._recover(record, KILLED)
         for path in self._folder.iterdir():

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 import pytest
@@ -55,6 +56,36 @@ def test_a_finished_file_is_known_with_size_and_sha256(folder: Path) -> None:
     assert spool.path(done).read_bytes() == b"hello"
     assert (done.size_bytes, done.sha256) == (5, hashlib.sha256(b"hello").hexdigest())
     assert spool.waiting() == [done]
+
+
+def test_a_write_costs_the_same_however_many_files_wait(folder: Path) -> None:
+    class NotWalked(dict[str, SpoolRecord]):
+        def values(self) -> NoReturn:
+            raise AssertionError("a write walks over all that waits")
+
+    spool = roomy(folder)
+    put(spool, record("waits"))
+    file = spool.begin(record("written"))
+    spool._records = NotWalked(spool._records)
+    file.write(b"x" * 100)
+    assert spool.size_bytes == 1100
+
+
+def test_the_size_is_that_of_all_files_whatever_became_of_each(folder: Path) -> None:
+    spool = roomy(folder)
+    for name in ("kept", "gone", "lost"):
+        put(spool, record(name), b"x" * 1000)
+    open_file = spool.begin(record("open"))
+    open_file.write(b"x" * 10)
+    unlucky = spool.begin(record("unlucky"))
+    unlucky.write(b"x" * 10)
+    spool.discard(record("gone"))
+    spool.lose(record("lost"), "a reason")
+    spool.lose(record("unlucky"), "a reason", unlucky)
+    assert spool.size_bytes == 1010
+    spool.finish(open_file, record("open"))
+    assert spool.size_bytes == 1010
+    assert roomy(folder).size_bytes == 1010, "a restart counts the same"
 
 
 def test_what_is_being_written_does_not_wait_yet(folder: Path) -> None:
