@@ -45,6 +45,17 @@ class PressOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class BoxPress:
+    """One press of a key; `boot` and `seq` tell it from every other press of its box."""
+
+    callbox_id: str
+    boot: str
+    seq: int
+    key: BoxKey
+    received_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class BoxCommand:
     """What a call box is told about one of its calls."""
 
@@ -75,24 +86,28 @@ class CallDesk:
         self._last_seq: dict[str, tuple[str, int]] = {}
         self._next_complaint_s = 0.0
 
-    async def press(self, callbox_id: str, boot: str, seq: int, key: BoxKey, received_ns: int) -> PressOutcome:
-        """Deal with one press of a key; on the disk when this returns, so the caller may acknowledge it.
+    async def press(self, press: BoxPress, when_safe: Callable[[], None] | None = None) -> PressOutcome:
+        """Deal with one press of a key; on the disk when this returns.
 
-        Raises NotFoundError for a call box that is not registered.
+        `when_safe` is called once it is there and before the box hears what the press has done: the place to acknowledge
+        it. Raises NotFoundError for a call box that is not registered.
         """
-        place = await self._places.callbox(callbox_id)
+        place = await self._places.callbox(press.callbox_id)
 
         def change(txn: LedgerTxn) -> list[CallMoved] | None:
-            if not txn.once(f"press/{callbox_id}/{boot}", str(seq)):
+            if not txn.once(f"press/{press.callbox_id}/{press.boot}", str(press.seq)):
                 return None
-            return _press(txn, place, STIMULUS_OF_KEY[key], received_ns) or _latest(txn, callbox_id)
+            stimulus = STIMULUS_OF_KEY[press.key]
+            return _press(txn, place, stimulus, press.received_ns) or _latest(txn, press.callbox_id)
 
         moved = await self._ledger.apply(change)
-        if moved is None:
-            return PressOutcome.DUPLICATE
-        self._notice_gap(callbox_id, boot, seq)
-        await self.moved(moved)
-        return PressOutcome.ACCEPTED
+        outcome = PressOutcome.DUPLICATE if moved is None else PressOutcome.ACCEPTED
+        if when_safe is not None:
+            when_safe()
+        if moved is not None:
+            self._notice_gap(press)
+            await self.moved(moved)
+        return outcome
 
     async def moved(self, calls: Sequence[CallMoved]) -> None:
         """After a commit: set the deadlines of these calls and tell their boxes."""
@@ -189,8 +204,9 @@ class CallDesk:
                 reason=str(error),
             )
 
-    def _notice_gap(self, callbox_id: str, boot: str, seq: int) -> None:
+    def _notice_gap(self, press: BoxPress) -> None:
         """A press that never came is no reason to refuse the next one; it is counted, for whoever mends the link."""
+        callbox_id, boot, seq = press.callbox_id, press.boot, press.seq
         last_boot, last_seq = self._last_seq.get(callbox_id, (boot, seq - 1))
         if last_boot == boot and seq > last_seq + 1:
             metrics.press_gaps.inc()

@@ -1,9 +1,9 @@
 """From MQTT deliveries to calls, readings and device states, and back the `ack`; one task on the loop.
 
-A batch is settled (PUBACK) and its presses are acknowledged to their boxes only when all of it is in the ledger; while
-the ledger takes nothing, the batch is tried again and the broker waits. What breaks the contract or comes from an
-unknown device is refused for good: counted, logged at a bounded rate, shown on the state of a device that is known.
-A fault of ours costs the one message that met it: tried again, it would stop every device for ever.
+A press is acknowledged to its box once it is in the ledger, before the box hears what it did; a batch is settled
+(PUBACK) once all of it is there. While the ledger takes nothing, it is tried again and the broker waits. What breaks
+the contract or comes from an unknown device is refused for good: counted, logged at a bounded rate, shown on the state
+of a device that is known. A fault of ours costs the one message that met it: tried again, it would stop all devices.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from alerts.call_desk import CallDesk, PressOutcome
+from alerts.call_desk import BoxPress, CallDesk, PressOutcome
 from alerts.contract import DeviceCondition, Text
 from devices.model import DeviceKind, Sensor
 from ingest import device_words
@@ -51,8 +51,8 @@ _PRESS_OUTCOMES = {outcome: mqtt_messages.labels("event", outcome) for outcome i
 
 _log = get_logger(__name__)
 
-Work = Callable[[], Awaitable[Outgoing | None]]
-"""What a delivery asks for, in the ledger when it returns; gives the command that answers it."""
+Work = Callable[[], Awaitable[None]]
+"""What a delivery asks for, in the ledger when it returns."""
 
 
 class Readings(Protocol):
@@ -88,18 +88,14 @@ class DeviceInbox:
         """Return when the whole batch is in the ledger or refused, and said so to broker and boxes."""
         backoff = Backoff(0.1, 2.0)
         waiting = [(delivery, work) for delivery in batch if (work := self._work_or_fault(delivery)) is not None]
-        answers: list[Outgoing] = []
         while waiting:
             outcomes = await asyncio.gather(*(work() for _, work in waiting), return_exceptions=True)
-            answers += [outcome for outcome in outcomes if isinstance(outcome, Outgoing)]
             away = [outcome for outcome in outcomes if isinstance(outcome, UnavailableError)]
             waiting = self._to_try_again(waiting, outcomes)
             if away:
                 await self._wait_out(away, backoff)
         self.health.well(PART, required=True)
         self.link.settle(batch)
-        if answers:
-            self.link.send(answers)
 
     def _to_try_again(
         self, tried: Sequence[tuple[Delivery, Work]], outcomes: Sequence[object]
@@ -165,15 +161,16 @@ class DeviceInbox:
         mqtt_messages.labels(address.channel, "accepted").inc()
         return partial(self._read, sensor, message.value)
 
-    async def _press(self, callbox_id: str, press: KeyPress) -> Outgoing | None:
+    async def _press(self, callbox_id: str, press: KeyPress) -> None:
+        ack = Outgoing(command_topic(callbox_id), ack_payload(press))
+        boxed = BoxPress(callbox_id, press.boot, press.seq, press.key, self.clock.now_ns())
         try:
-            outcome = await self.desk.press(callbox_id, press.boot, press.seq, press.key, self.clock.now_ns())
+            outcome = await self.desk.press(boxed, lambda: self.link.send((ack,)))
         except (NotFoundError, ConflictError, InvalidInputError) as error:  # repeated for ever, it would still fail
             _PRESS_OUTCOMES["refused"].inc()
             _log.error("press refused", callbox=callbox_id, reason=str(error))
-            return None
-        _PRESS_OUTCOMES[outcome].inc()
-        return Outgoing(command_topic(callbox_id), ack_payload(press))
+        else:
+            _PRESS_OUTCOMES[outcome].inc()
 
     async def _retell(self, callbox_id: str) -> None:
         await self.desk.retell(callbox_id)

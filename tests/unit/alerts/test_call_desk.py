@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from alerts.call import BoxKey
-from alerts.call_desk import BoxCommand, CallDesk, PressOutcome
+from alerts.call_desk import BoxCommand, BoxPress, CallDesk, PressOutcome
 from alerts.call_revision import step_of
 from alerts.contract import AlertV1, CallOutcome, CallStep
 from alerts.ledger import Ledger
@@ -74,7 +74,7 @@ class Desk:
 
     async def press(self, key: BoxKey, box: str = "box-1") -> PressOutcome:
         self.seq += 1
-        return await self.desk.press(box, "boot", self.seq, key, self.clock.now_ns())
+        return await self.desk.press(BoxPress(box, "boot", self.seq, key, self.clock.now_ns()))
 
     async def publish(self) -> None:
         """What the relay does, without a bus."""
@@ -321,7 +321,7 @@ async def _play(folder: Path, events: list[tuple[str, str, BoxKey]]) -> None:
                 assert key is not BoxKey.CALL or now is not None, "a green key always leaves an open call"
                 assert had_call is not None or key is BoxKey.CALL or now is None, "only the green key opens one"
             elif what == "replay":
-                await desk.desk.press(box, "boot", desk.seq, key, desk.clock.now_ns())
+                await desk.desk.press(BoxPress(box, "boot", desk.seq, key, desk.clock.now_ns()))
             elif what == "publish":
                 await desk.publish()
             elif what == "late":

@@ -145,6 +145,13 @@ async def test_a_press_is_in_the_ledger_before_broker_and_box_are_told(desk: Des
     assert desk.link.sent[-1] == Outgoing("sharpeyes/v1/callbox/box-1/cmd", b'{"cmd":"ack","boot":"b","seq":1}')
 
 
+async def test_a_box_hears_that_its_press_is_safe_before_it_hears_what_it_did(desk: Desk) -> None:
+    await desk.deal_with(press(1))
+    desk.link.sent.clear()
+    await desk.deal_with(press(2, "hangup"))
+    assert desk.link.commands() == ["ack", "closed"]
+
+
 async def test_repeats_within_one_batch_open_one_call_and_each_is_acknowledged(desk: Desk) -> None:
     await desk.deal_with(press(1), press(1), press(1))
     assert await desk.calls() == 1
