@@ -12,10 +12,12 @@ from analytics.camera_pipeline import CameraPipeline, FrameResult
 from analytics.events import Event
 from analytics.motion_gate import MotionGate
 from ingest.arrival import Encoded
-from ingest.decode_policy import Decoded, EveryFrame, FramePolicy, Mode, Sampler
+from ingest.decode_policy import Decoded, FramePolicy, Mode
+from ingest.every_frame import EveryFrame
 from ingest.libav_source import Item
 from ingest.packet import Packet, Stamp, StreamInfo
 from ingest.ring import PacketRing
+from ingest.sampler import Sampler
 from ingest.wall_time import Timeline
 from runtime.clock import NS_PER_S
 from runtime.errors import InvalidInputError

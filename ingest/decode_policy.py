@@ -18,6 +18,7 @@ from ingest.decoder import Decoder, decode_key_frame
 from ingest.packet import Frame, Packet, StreamInfo
 from ingest.packet_spread import PacketSpread
 from ingest.ring import Batch, PacketRing
+from ingest.sampler import Sampler
 from runtime import metrics
 from runtime.clock import NS_PER_S
 
@@ -29,7 +30,6 @@ WATCH_PACKETS = 256
 
 BEHIND_NS = 3 * NS_PER_S
 """An active camera that is later than this jumps to the newest key frame: old alerts help nobody."""
-
 
 BLIND_NS = 4 * NS_PER_S
 """A camera whose key frames are further apart is decoded in between: nothing may be in the picture longer unseen."""
@@ -249,67 +249,3 @@ class FramePolicy:
         self._decoder = None
         self._damage.forget_key()
         self._spread.reset_window()
-
-
-class EveryFrame:
-    """No gate and no sampling: each packet is decoded, for accuracy measurements on recordings."""
-
-    def __init__(self, ring: PacketRing) -> None:
-        self._ring = ring
-        self._cursor = ring.tail
-        self._epoch = -1
-        self._decoder: Decoder | None = None
-        self._decoded = 0
-
-    @property
-    def decoded(self) -> int:
-        """Pictures decoded so far."""
-        return self._decoded
-
-    @property
-    def waiting(self) -> int:
-        """Packets in the ring that `step` has not looked at yet."""
-        return self._ring.head - self._cursor
-
-    def step(self) -> list[Decoded]:
-        """All frames of the packets in the ring since the last step."""
-        decoded: list[Decoded] = []
-        while (batch := self._ring.read(self._cursor)).packets:
-            if batch.epoch != self._epoch and batch.info is not None:
-                decoded += self.drain()
-                self._epoch, self._decoder = batch.epoch, Decoder(batch.info, skips_loop_filter=False)
-            self._cursor = batch.next_index
-            assert self._decoder is not None
-            for packet in batch.packets:
-                decoded += self._give(self._decoder.decode(packet))
-        return decoded
-
-    def drain(self) -> list[Decoded]:
-        """The frames still held back at the end of the stream."""
-        if self._decoder is None:
-            return []
-        frames, self._decoder = self._decoder.drain(), None
-        return self._give(frames)
-
-    def _give(self, frames: list[Frame]) -> list[Decoded]:
-        self._decoded += len(frames)
-        return [(frame, Mode.ACTIVE) for frame in frames]
-
-
-class Sampler:
-    """Picks frames at a rate by their time stamps, evenly, from whatever rate they come at."""
-
-    def __init__(self, rate_fps: float) -> None:
-        self._period_ns = round(NS_PER_S / rate_fps)
-        self._due_ns = 0
-
-    def restart(self, last_ns: int) -> None:
-        """The frame of `last_ns` was the last one taken."""
-        self._due_ns = last_ns + self._period_ns
-
-    def takes(self, t_ns: int) -> bool:
-        """Whether the frame of `t_ns` is due; a tenth of the period early is on time."""
-        if t_ns < self._due_ns - self._period_ns // 10:
-            return False
-        self._due_ns = max(self._due_ns + self._period_ns, t_ns + self._period_ns // 2)
-        return True

@@ -8,8 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from ingest.camera_errors import ProblemCode
-from ingest.decode_policy import BEHIND_NS, BLIND_NS, Decoded, EveryFrame, FramePolicy, Mode, Sampler
+from ingest.decode_policy import BEHIND_NS, BLIND_NS, Decoded, FramePolicy, Mode
 from ingest.decoder import Decoder, decode_key_frame
+from ingest.every_frame import EveryFrame
 from ingest.packet import Codec, Packet, Stamp
 from ingest.ring import PacketRing
 from runtime.clock import NS_PER_S
@@ -230,13 +231,3 @@ def test_a_decoder_counts_garbage_and_goes_on() -> None:
     assert decoder.decode(Packet(Stamp("cam", 0, 0), 0, True, b"\x00\x00\x00\x01\x65garbage")) == []
     assert decoder.errors == 1
     assert [len(decoder.decode(packet)) for packet in stream] == [1] * len(stream)
-
-
-@pytest.mark.parametrize(
-    ("source_fps", "rate", "expected"), [(25, 5, 5), (12, 5, 5), (10, 5, 5), (4, 5, 4), (30, 1, 1)]
-)
-def test_frames_are_sampled_evenly_at_any_rate(source_fps: int, rate: float, expected: int) -> None:
-    sampler = Sampler(rate)
-    taken = [n for n in range(source_fps * 20) if sampler.takes(10**18 + n * NS_PER_S // source_fps)]
-    assert len(taken) / 20 == pytest.approx(expected, rel=0.06)
-    assert max(np.diff(taken)) <= -(-source_fps // expected) + 1
