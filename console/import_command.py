@@ -14,7 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from console.record_output import note, print_table
 from console.registry_context import command_registry
-from devices.csv_columns import COLUMNS
+from devices.csv_columns import COLUMNS, kind_word
 from devices.csv_import import Import, Record, read_import
 from devices.csv_match import check_against, keep_what_csv_cannot_say
 from devices.csv_text import MAX_FILE_BYTES
@@ -22,7 +22,7 @@ from devices.model import CallBox, Camera, Sensor, Site
 from runtime.errors import InvalidInputError
 from runtime.language import say
 
-EXAMPLE = """\
+_ENGLISH_EXAMPLE = """\
 kind,id,name,site,level,main_url,username,password,purpose,place_type,metric,unit,high,high_clear
 site,county,Qingshan County,,county,,,,,,,,,
 site,village-3,Three Rivers,county,village,,,,,,,,,
@@ -30,6 +30,17 @@ camera,gate-1,East gate,village-3,,rtsp://192.168.1.64/1,admin,PASSWORD,traffic,
 callbox,box-17,House 17,village-3,,,,,,,,,,
 sensor,gauge-2,River gauge,village-3,,,,,,,water_level,m,3.5,3.2
 """
+
+_CHINESE_EXAMPLE = """\
+类型,编号,名称,站点,级别,主码流,用户名,密码,用途,场所,指标,单位,上限,上限恢复
+站点,county,青山县,,县,,,,,,,,,
+站点,village-3,三河村,county,村,,,,,,,,,
+摄像头,gate-1,东门,village-3,,rtsp://192.168.1.64/1,admin,密码,交通,路口,,,,
+呼叫盒,box-17,王大爷家,village-3,,,,,,,,,,
+传感器,gauge-2,河道水位,village-3,,,,,,,water_level,m,3.5,3.2
+"""
+
+EXAMPLE = say(zh=_CHINESE_EXAMPLE, en=_ENGLISH_EXAMPLE)
 
 _WORDS = {
     Site: say(zh="站点", en="sites"),
@@ -148,7 +159,13 @@ def _show_columns() -> None:
     print_table(
         headings,
         [
-            (column.name, column.zh, " ".join(column.kinds), " ".join(column.required), column.meaning)
+            (
+                say(zh=column.zh, en=column.name),
+                say(zh=column.name, en=column.zh),
+                " ".join(map(kind_word, column.kinds)),
+                " ".join(map(kind_word, column.required)),
+                column.meaning,
+            )
             for column in COLUMNS
         ],
     )

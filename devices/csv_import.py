@@ -4,11 +4,12 @@
 `Registry.put_all`, which is all or nothing. A file that is no table raises `InvalidInputError`.
 """
 
+import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from devices.csv_columns import CALLBOX, CAMERA, COLUMNS, SENSOR, SITE, Column
+from devices.csv_columns import CALLBOX, CAMERA, COLUMNS, DEVICES, SENSOR, SITE, Column, kind_of, kind_word
 from devices.csv_text import CsvRow, read_table
 from devices.device_rows import device_id
 from devices.login import one_login
@@ -56,6 +57,8 @@ class Import:
     """A column's name -> what the header calls it."""
     broken_sites: set[str] = field(default_factory=set)
     """Ids of site rows that could not be read: their devices' rows are not blamed for it."""
+    broken_devices: list[tuple[int, str]] = field(default_factory=list)
+    """(line, site id) of device rows that could not be read: whether their site is there is said all the same."""
 
     def complain(self, line: int, column: str, reason: str) -> None:
         self.problems.append(Problem(line, self.headings.get(column, column), reason))
@@ -71,7 +74,7 @@ def read_import(content: bytes) -> Import:
     for row in rows:
         record = _read_row(found, columns, row)
         if record is None:
-            _remember_site(found, columns, row)
+            _remember_broken(found, columns, row)
             continue
         key = (isinstance(record, Site), record.site_id if isinstance(record, Site) else device_id(record))
         earlier = first_lines.setdefault(key, row.line)
@@ -90,9 +93,9 @@ def _columns_of(header: CsvRow) -> list[Column]:
         if column is None:
             raise InvalidInputError(
                 say(
-                    zh=f"第 {header.line} 行第 {number} 列：不认识的列名 {shown(cell)};"
+                    zh=f"第 {header.line} 行第 {number} 列：不认识的列名 {shown(cell)}。{_near_heading(cell)}"
                     "用 sharpeyes import --columns 查看可用的列",
-                    en=f"line {header.line}, column {number}: unknown heading {shown(cell)}; "
+                    en=f"line {header.line}, column {number}: unknown heading {shown(cell)}. {_near_heading(cell)}"
                     "`sharpeyes import --columns` lists the known ones",
                 )
             )
@@ -109,6 +112,11 @@ def _columns_of(header: CsvRow) -> list[Column]:
     return columns
 
 
+def _near_heading(cell: str) -> str:
+    near = difflib.get_close_matches(cell.strip().lower(), _BY_HEADING, n=1, cutoff=0.5)
+    return say(zh=f"是不是 {near[0]}？", en=f"Did you mean {near[0]}? ") if near else ""
+
+
 def _read_row(found: Import, columns: Sequence[Column], row: CsvRow) -> Record | None:
     """The row's record, or None after its problems were noted."""
     before = len(found.problems)
@@ -116,7 +124,7 @@ def _read_row(found: Import, columns: Sequence[Column], row: CsvRow) -> Record |
     extra = [cell for cell in row.cells[len(columns) :] if cell.strip()]
     if extra:
         found.complain(row.line, "", say(zh="单元格比列名多", en="has more cells than the header has columns"))
-    kind = cells["kind"].strip() if "kind" in cells else ""
+    kind = kind_of(cells.get("kind", "")) or ""
     values: Values = {}
     for column in COLUMNS:
         try:
@@ -125,6 +133,11 @@ def _read_row(found: Import, columns: Sequence[Column], row: CsvRow) -> Record |
             found.complain(row.line, column.name, error.reason)
             if column.name == "kind":
                 return None
+    for check in _TOGETHER[kind]:
+        try:
+            check(values)
+        except FieldError as error:
+            found.complain(row.line, _column_name(kind, error.path), error.reason)
     if len(found.problems) > before:
         return None
     try:
@@ -134,10 +147,13 @@ def _read_row(found: Import, columns: Sequence[Column], row: CsvRow) -> Record |
         return None
 
 
-def _remember_site(found: Import, columns: Sequence[Column], row: CsvRow) -> None:
+def _remember_broken(found: Import, columns: Sequence[Column], row: CsvRow) -> None:
     cells = {column.name: cell.strip() for column, cell in zip(columns, row.cells, strict=False)}
-    if cells.get("kind") == SITE:
+    kind = kind_of(cells.get("kind", ""))
+    if kind == SITE:
         found.broken_sites.add(cells.get("id", ""))
+    elif kind in DEVICES and cells.get("site"):
+        found.broken_devices.append((row.line, cells["site"]))
 
 
 def _read_cell(column: Column, cell: str, kind: str, values: Values) -> None:
@@ -148,7 +164,7 @@ def _read_cell(column: Column, cell: str, kind: str, values: Values) -> None:
         return
     value = column.read(text, column.name)
     if kind not in column.kinds:
-        raise FieldError(column.name, say(zh=f"{kind} 没有此项", en=f"does not belong to a {kind}"))
+        raise FieldError(column.name, say(zh=f"{kind_word(kind)}没有此项", en=f"does not belong to a {kind}"))
     values[column.name] = value
 
 
@@ -171,12 +187,16 @@ def _given(values: Values, *names: str) -> Values:
 def _device(values: Values, kind: str) -> Values:
     """The fields that all devices share."""
     shared = {f"{kind}_id": values["id"], "name": values["name"], "site_id": values["site"]}
+    return {**shared, **_position(values), **_given(values, "enabled")}
+
+
+def _position(values: Values) -> Values:
     if ("latitude" in values) != ("longitude" in values):
         missing = "longitude" if "latitude" in values else "latitude"
         raise FieldError(missing, say(zh="经度和纬度须同时填写", en="give both latitude and longitude, or neither"))
-    if "latitude" in values:
-        shared["position"] = Position(values["latitude"], values["longitude"])
-    return {**shared, **_given(values, "enabled")}
+    if "latitude" not in values:
+        return {}
+    return {"position": Position(values["latitude"], values["longitude"])}
 
 
 def _camera(values: Values) -> Camera:
@@ -213,22 +233,41 @@ def _sensor(values: Values) -> Sensor:
 
 def _thresholds(values: Values) -> Iterator[Threshold]:
     for name, crossing in (("high", Crossing.ABOVE), ("low", Crossing.BELOW)):
-        if name not in values and f"{name}_clear" in values:
-            raise FieldError(name, say(zh="不能为空", en="must not be blank"))
-        if name not in values:
-            continue
-        try:
-            yield Threshold(
-                name=name,
-                crossing=crossing,
-                trip=values[name],
-                clear=values[f"{name}_clear"] if f"{name}_clear" in values else values[name],
-                dwell_s=values.get("dwell_s", 0.0),
-                severity=values.get("severity", Severity.WARNING),
-            )
-        except FieldError as error:
-            column = {"trip": name, "clear": f"{name}_clear"}.get(error.path, error.path)
-            raise FieldError(column, error.reason) from None
+        threshold = _threshold(values, name, crossing)
+        if threshold is not None:
+            yield threshold
+
+
+def _threshold(values: Values, name: str, crossing: Crossing) -> Threshold | None:
+    if name not in values and f"{name}_clear" in values:
+        raise FieldError(name, say(zh="不能为空", en="must not be blank"))
+    if name not in values:
+        return None
+    try:
+        return Threshold(
+            name=name,
+            crossing=crossing,
+            trip=values[name],
+            clear=values[f"{name}_clear"] if f"{name}_clear" in values else values[name],
+            dwell_s=values.get("dwell_s", 0.0),
+            severity=values.get("severity", Severity.WARNING),
+        )
+    except FieldError as error:
+        column = {"trip": name, "clear": f"{name}_clear"}.get(error.path, error.path)
+        raise FieldError(column, error.reason) from None
+
+
+_TOGETHER: Mapping[str, Sequence[Callable[[Values], object]]] = {
+    SITE: (),
+    CAMERA: (_position, _login),
+    CALLBOX: (_position,),
+    SENSOR: (
+        _position,
+        lambda values: _threshold(values, "high", Crossing.ABOVE),
+        lambda values: _threshold(values, "low", Crossing.BELOW),
+    ),
+}
+"""What is wrong only with several cells together; each is asked, also when other cells are wrong."""
 
 
 _BUILDERS: Mapping[str, Callable[[Values], Record]] = {

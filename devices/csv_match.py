@@ -12,6 +12,7 @@ from devices.model import Camera, DeviceKind, Sensor, Site
 from devices.registry import Device, Registry
 from devices.site_tree import check_site
 from devices.validation import FieldError, shown
+from devices.words import chinese
 from runtime.language import say
 
 
@@ -27,9 +28,7 @@ def check_against(found: Import, registry: Registry, *, may_replace: bool) -> in
             _check_site(found, tree, record, line)
         else:
             is_stored = device_id(record) in stored_kinds
-            if record.site_id not in tree and record.site_id not in found.broken_sites:
-                unknown = shown(record.site_id)
-                found.complain(line, "site", say(zh=f"没有站点 {unknown}", en=f"there is no site {unknown}"))
+            _check_place(found, tree, record.site_id, line)
         if is_stored:
             replaced += 1
             if not may_replace:
@@ -37,8 +36,16 @@ def check_against(found: Import, registry: Registry, *, may_replace: bool) -> in
                 found.complain(line, "id", already)
             elif not isinstance(record, Site):
                 _check_kind(found, record, line, stored_kinds[device_id(record)])
+    for line, site_id in found.broken_devices:
+        _check_place(found, tree, site_id, line)
     found.problems.sort(key=lambda problem: problem.line)
     return replaced
+
+
+def _check_place(found: Import, tree: Mapping[str, Site], site_id: str, line: int) -> None:
+    if site_id not in tree and site_id not in found.broken_sites:
+        unknown = shown(site_id)
+        found.complain(line, "site", say(zh=f"没有站点 {unknown}", en=f"there is no site {unknown}"))
 
 
 def _check_site(found: Import, tree: Mapping[str, Site], site: Site, line: int) -> None:
@@ -52,7 +59,7 @@ def _check_site(found: Import, tree: Mapping[str, Site], site: Site, line: int) 
 
 def _check_kind(found: Import, device: Device, line: int, stored: DeviceKind) -> None:
     if stored is not KINDS[type(device)]:
-        found.complain(line, "id", say(zh=f"已被一个 {stored} 使用", en=f"belongs to a registered {stored}"))
+        found.complain(line, "id", say(zh=f"已被一个{chinese(stored)[0]}使用", en=f"belongs to a registered {stored}"))
 
 
 def keep_what_csv_cannot_say(records: Sequence[Record], registry: Registry) -> list[Record]:

@@ -19,6 +19,7 @@ from devices.secrets import SecretBox
 from devices.site_tree import path_of
 from devices.tables import devices, registry_state, sites
 from devices.validation import FieldError, shown
+from devices.words import chinese
 from runtime.clock import Clock, SystemClock
 from runtime.errors import NotFoundError
 from runtime.language import say
@@ -167,4 +168,6 @@ class SqlRegistry:
 
 
 def _no_device(kind: DeviceKind, wanted: str) -> NotFoundError:
-    return NotFoundError(say(zh=f"没有编号为 {shown(wanted)} 的 {kind}", en=f"there is no {kind} {shown(wanted)}"))
+    return NotFoundError(
+        say(zh=f"没有编号为 {shown(wanted)} 的{chinese(kind)[0]}", en=f"there is no {kind} {shown(wanted)}")
+    )
