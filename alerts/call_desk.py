@@ -89,8 +89,8 @@ class CallDesk:
     async def press(self, press: BoxPress, when_safe: Callable[[], None] | None = None) -> PressOutcome:
         """Deal with one press of a key; on the disk when this returns.
 
-        `when_safe` is called once it is there and before the box hears what the press has done: the place to acknowledge
-        it. Raises NotFoundError for a call box that is not registered.
+        `when_safe` is called once it is there, before the box hears what the press has done: acknowledge it in there.
+        Raises NotFoundError for a call box that is not registered.
         """
         place = await self._places.callbox(press.callbox_id)
 

@@ -45,10 +45,10 @@ from runtime.clock import utc
 from runtime.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from runtime.language import say
 
-SHOWN_EFFECT_S = 5.0
-"""How long `answer` waits to show what its answer did; the answer is safe on the bus before that."""
+SHOWN_EFFECT_S = 10.0
+"""How long `answer` waits to show what its answer did: as long as Kafka takes to move a partition to another reader."""
 
-POLL_S = 0.1
+POLL_S = 0.2
 
 app = typer.Typer(no_args_is_help=True, help=say(zh="告警：查询、跟踪、答复", en="Alerts: search, follow, answer"))
 
@@ -156,8 +156,10 @@ def answer(
     else:
         note(
             say(
-                zh="答复已送出；负责该告警的进程尚未处理，可用 alerts show 查看",
-                en="The answer is on its way; the alert's owner has not dealt with it yet, see alerts show",
+                zh=f"答复已送出，但负责该告警的进程（{found.owner}）{SHOWN_EFFECT_S:.0f} 秒内未处理；请确认它在运行，"
+                f"稍后查看：sharpeyes alerts show {found.alert_id}",
+                en=f"The answer is on its way, but the alert's owner ({found.owner}) has not dealt with it within "
+                f"{SHOWN_EFFECT_S:.0f} s: see that it runs, then look with sharpeyes alerts show {found.alert_id}",
             )
         )
 
@@ -233,14 +235,16 @@ async def _publish(settings: Settings, update: CaseUpdateV1) -> None:
 
 
 def _effect(store: AlertStore, update: CaseUpdateV1) -> AlertV1 | None:
-    """The revision that the answer made, if it comes soon."""
+    """The revision that the answer made, if it comes soon; a database that is away meanwhile undoes no answer."""
     deadline_s = time.monotonic() + SHOWN_EFFECT_S
-    while time.monotonic() < deadline_s:
-        for revision in reversed(store.history(update.alert_id)):
-            if revision.case is not None and revision.case.at == update.at:
-                return revision
+    while True:
+        with contextlib.suppress(UnavailableError):
+            for revision in reversed(store.history(update.alert_id)):
+                if revision.case is not None and revision.case.at == update.at:
+                    return revision
+        if time.monotonic() >= deadline_s:
+            return None
         time.sleep(POLL_S)
-    return None
 
 
 async def _watch(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
