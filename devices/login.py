@@ -17,12 +17,13 @@ def split_login(url: str, path: str = "url") -> tuple[str, Credentials | None]:
     """`rtsp://user:pass@host/...` -> (the URL without a login, the login or None); raises FieldError at `path`.
 
     The login ends at the last '@' before the first '/', so a password may hold ':', '@', '?' and '#' as they are;
-    '/' must be written %2F. User name and password are percent-decoded where that gives valid UTF-8.
+    '/' must be written %2F: an '@' behind the first '/' is refused, since what stands before it may be a password's
+    tail. User name and password are percent-decoded where that gives valid UTF-8.
     """
     scheme, separator, rest = url.strip().partition("://")
     authority, slash, tail = rest.partition("/")
     login, at, host = authority.rpartition("@")
-    if not at and "@" in re.split(r"[?#]", tail, maxsplit=1)[0]:
+    if "@" in re.split(r"[?#]", tail, maxsplit=1)[0]:
         raise FieldError(
             path,
             say(

@@ -40,6 +40,7 @@ def test_a_url_without_a_login_has_none(url: str) -> None:
     [
         "rtsp://admin:se/cret@h/x",
         "rtsp://admin:12/secret@h/x",
+        "rtsp://admin:p@ss/secret@h/x",
         "http://admin:secret@h/x",
         "rtsp://admin:secret@/x",
         "rtsp://admin:secret@h:port/x",
