@@ -7,6 +7,7 @@ of other processes and what cannot be read are passed over: `alerts.case_audit` 
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 
 import msgspec
 
@@ -32,12 +33,14 @@ _log = get_logger(__name__)
 
 
 def read_case_update(value: bytes) -> CaseUpdateV1:
-    """Decode a case update; InvalidInputError says what is wrong with it."""
+    """Decode a case update, its time as UTC; InvalidInputError says what is wrong with it."""
     if len(value) > MAX_CASE_UPDATE_BYTES:
         raise InvalidInputError(f"case update of {len(value)} bytes: at most {MAX_CASE_UPDATE_BYTES} are read")
     try:
-        return _decoder.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        update = _decoder.decode(value)
+        return msgspec.structs.replace(update, at=update.at.astimezone(UTC))
+    # An OverflowError is a time that is before year 1 or after 9999 in UTC: nothing could write it down again.
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         raise InvalidInputError(f"case update cannot be read: {str(error)[:300]}") from None
 
 

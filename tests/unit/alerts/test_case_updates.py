@@ -152,3 +152,15 @@ def test_fields_that_nobody_knows_are_ignored() -> None:
         b'"at":"2026-01-01T08:00:00+08:00","priority":{"a":[1]}}'
     )
     assert read_case_update(value).at == utc(T0_NS)
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"])
+def test_a_time_that_does_not_exist_in_utc_is_refused_in_words(at: str) -> None:
+    value = f'{{"update_id":"u","alert_id":"{"0" * 26}","status":"accepted","at":"{at}"}}'
+    with pytest.raises(InvalidInputError, match="case update"):
+        read_case_update(value.encode())
+
+
+def test_the_time_of_an_update_is_taken_over_in_utc() -> None:
+    value = f'{{"update_id":"u","alert_id":"{"0" * 26}","status":"accepted","at":"2026-01-01T08:00:00+08:00"}}'
+    assert read_case_update(value.encode()).at.isoformat() == "2026-01-01T00:00:00+00:00"
