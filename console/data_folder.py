@@ -16,9 +16,13 @@ from runtime.language import say
 
 
 def prepare_data_folder(data: Path) -> None:
-    """Make the folder if needed and prove that it can be written; ConfigurationError otherwise."""
+    """Make the folder if needed and prove that it can be written; ConfigurationError otherwise.
+
+    A folder made here is its owner's alone, for it holds the key, logins and pictures; the mode of one that is there
+    is its owner's choice.
+    """
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         proof = data / f".writable-{os.getpid()}"
         proof.write_bytes(b"")
         proof.unlink()

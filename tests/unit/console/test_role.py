@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import stat
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
@@ -29,6 +30,15 @@ def test_a_data_path_that_is_a_file_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("not a folder")
     with pytest.raises(ConfigurationError, match="--data"):
         prepare_data_folder(tmp_path / "data")
+
+
+def test_a_data_folder_that_is_made_is_its_owners_alone_and_one_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    prepare_data_folder(tmp_path / "made")
+    assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == 0o700
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there").chmod(0o750)
+    prepare_data_folder(tmp_path / "there")
+    assert stat.S_IMODE((tmp_path / "there").stat().st_mode) == 0o750
 
 
 def test_the_same_part_does_not_start_twice_on_one_folder(tmp_path: Path) -> None:
