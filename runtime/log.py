@@ -11,15 +11,18 @@ from structlog.typing import FilteringBoundLogger, WrappedLogger
 LogFormat = Literal["auto", "text", "json"]
 
 _WORD = re.compile(r"\S+")
+_PASSWORD_PARAMETER = re.compile(r"""(?i)(?<![a-z])((?:password|passwd|pwd|token)=)[^&\s"'\\]+""")
 
 
 def mask_url_login(text: str) -> str:
-    """`text` with the user name and password of every URL in it replaced by stars.
+    """`text` with the user name and password of every URL in it, and password parameters, replaced by stars.
 
     A password typed raw may hold ":", "@" and "/", so all up to the last "@" of the word goes; a URL whose path holds
     an "@" loses its host by that, which is better than a password shown.
     """
-    return _WORD.sub(_mask_word, text) if "@" in text and "://" in text else text
+    if "@" in text and "://" in text:
+        text = _WORD.sub(_mask_word, text)
+    return _PASSWORD_PARAMETER.sub(r"\1***", text) if "=" in text else text
 
 
 def _mask_word(found: re.Match[str]) -> str:

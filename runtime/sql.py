@@ -71,7 +71,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 @contextmanager
 def database_errors(engine: Engine) -> Iterator[None]:
-    """Turn a database that is away into UnavailableError, without its URL's password."""
+    """Turn a database that is away into UnavailableError, without its URL's password or query."""
     try:
         yield
     except DatabaseError as error:
@@ -84,10 +84,15 @@ def database_errors(engine: Engine) -> Iterator[None]:
 
 
 def _unavailable(engine: Engine, error: DBAPIError) -> UnavailableError:
-    reason = _first_line(error)
+    database, reason = _shown(engine), _first_line(error)
     return UnavailableError(
-        say(zh=f"数据库 {engine.url!r} 不可用：{reason}", en=f"database {engine.url!r} is not available: {reason}")
+        say(zh=f"数据库 {database} 不可用：{reason}", en=f"database {database} is not available: {reason}")
     )
+
+
+def _shown(engine: Engine) -> str:
+    """The URL as people may see it: no password, and no query, which may hold another one."""
+    return engine.url.set(query={}).render_as_string(hide_password=True)
 
 
 def _first_line(error: DBAPIError) -> str:
@@ -112,11 +117,11 @@ def migrate(engine: Engine, migrations: Path, version_table: str, target: str = 
                 _lock_migrations(connection)
                 command.upgrade(config, target)
         except (CommandError, ProgrammingError) as error:
-            reason = _explain_migration(error)
+            database, reason = _shown(engine), _explain_migration(error)
             raise ConfigurationError(
                 say(
-                    zh=f"数据库 {engine.url!r} 的表无法变成本程序需要的样子：{reason}",
-                    en=f"database {engine.url!r}: its tables cannot be made what this program needs: {reason}",
+                    zh=f"数据库 {database} 的表无法变成本程序需要的样子：{reason}",
+                    en=f"database {database}: its tables cannot be made what this program needs: {reason}",
                 )
             ) from None
 
