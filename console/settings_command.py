@@ -10,7 +10,7 @@ from rich.table import Table
 from console.settings import Settings
 from runtime.language import say
 from runtime.log import mask_url_login
-from runtime.settings import ENV_PREFIX, Effective
+from runtime.settings import ENV_PREFIX, Effective, origin_word
 
 
 def settings(
@@ -32,7 +32,7 @@ def settings(
     ):
         table.add_column(heading, overflow="fold")
     for name, value, origin, about in rows:
-        table.add_row(ENV_PREFIX + name.upper(), value, origin, about)
+        table.add_row(ENV_PREFIX + name.upper(), value, origin_word(origin), about)
     Console().print(table)
 
 

@@ -16,7 +16,9 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from runtime.errors import ConfigurationError
+from runtime.language import say
 from runtime.log import mask_url_login
+from runtime.wrong_value import wrong_value
 
 ENV_PREFIX = "SHARPEYES_"
 OUTSIDE_THE_MODEL = frozenset({"SHARPEYES_LANGUAGE"})
@@ -53,6 +55,13 @@ def shown(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def origin_word(origin: str) -> str:
+    """An origin of `Effective` as people read it."""
+    kind, _, file = origin.partition(" ")
+    words = {"default": "默认值", "environment": "环境变量", "option": "命令行选项", "file": f"文件 {file}"}
+    return say(zh=words.get(kind, origin), en=origin)
+
+
 def load_settings(
     model: type[M],
     *,
@@ -85,8 +94,12 @@ def _merge(
     for name, value in found.items():
         if name not in model.model_fields:
             shown_name = ENV_PREFIX + name.upper() if origin == "environment" else name
+            hint = _suggest(model, name, origin)
             raise ConfigurationError(
-                f"{shown_name} ({origin}): there is no such setting.{_suggest(model, name, origin)}"
+                say(
+                    zh=f"{shown_name}（{origin_word(origin)}）：没有这项设置。{hint}",
+                    en=f"{shown_name} ({origin}): there is no such setting. {hint}",
+                )
             )
         raw[name] = value
         origins[name] = origin
@@ -95,18 +108,25 @@ def _merge(
 def _suggest(model: type[BaseModel], name: str, origin: str) -> str:
     near = difflib.get_close_matches(name, model.model_fields, n=1)
     if not near:
-        return " `sharpeyes settings` lists them all."
+        return say(zh="`sharpeyes settings` 可列出全部设置", en="`sharpeyes settings` lists them all.")
     shown_name = ENV_PREFIX + near[0].upper() if origin == "environment" else near[0]
-    return f" Did you mean {shown_name}?"
+    return say(zh=f"是否应为 {shown_name}？", en=f"Did you mean {shown_name}?")
 
 
 def _read_toml(path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigurationError(f"{path}: the settings file does not exist") from None
+        raise ConfigurationError(
+            say(zh=f"{path}：设置文件不存在", en=f"{path}: the settings file does not exist")
+        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read as a TOML settings file: {error}") from None
+        raise ConfigurationError(
+            say(
+                zh=f"{path}：无法作为 TOML 设置文件读取：{error}",
+                en=f"{path}: cannot be read as a TOML settings file: {error}",
+            )
+        ) from None
 
 
 def _read_environment(model: type[BaseModel], env: Mapping[str, str]) -> dict[str, object]:
@@ -123,7 +143,13 @@ def _read_environment(model: type[BaseModel], env: Mapping[str, str]) -> dict[st
             found[name] = value
     for name, variable in secrets.items():
         if name in found:
-            raise ConfigurationError(f"{variable}: {ENV_PREFIX}{name.upper()} is set as well; give one of the two")
+            other = f"{ENV_PREFIX}{name.upper()}"
+            raise ConfigurationError(
+                say(
+                    zh=f"{variable}：同时还设置了 {other}；请只保留其中一个",
+                    en=f"{variable}: {other} is set as well; give one of the two",
+                )
+            )
         found[name] = _read_secret_file(variable, Path(env[variable]))
     return found
 
@@ -139,35 +165,47 @@ def _read_secret_file(variable: str, path: Path) -> str:
             content = file.read(MAX_SECRET_FILE_BYTES + 1)
         secret = content.decode("utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "not UTF-8 text"
+        not_text = say(zh="不是 UTF-8 文本", en="not UTF-8 text")
+        reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else not_text
         raise _bad_secret_file(variable, path, reason) from None
     if len(content) > MAX_SECRET_FILE_BYTES:
-        raise _bad_secret_file(variable, path, f"larger than {MAX_SECRET_FILE_BYTES} bytes")
+        limit = MAX_SECRET_FILE_BYTES
+        raise _bad_secret_file(variable, path, say(zh=f"超过 {limit} 字节", en=f"larger than {limit} bytes"))
     if not secret:
-        raise _bad_secret_file(variable, path, "the file is empty")
+        raise _bad_secret_file(variable, path, say(zh="文件是空的", en="the file is empty"))
     return secret
 
 
 def _bad_secret_file(variable: str, path: Path, reason: str) -> ConfigurationError:
-    return ConfigurationError(f"{variable}: cannot read the secret file {path}: {reason}")
+    return ConfigurationError(
+        say(
+            zh=f"{variable}：无法读取密钥文件 {path}：{reason}",
+            en=f"{variable}: cannot read the secret file {path}: {reason}",
+        )
+    )
 
 
 def _explain(model: type[BaseModel], error: ValidationError, origins: Mapping[str, str]) -> str:
     lines = []
     for problem in error.errors(include_input=True, include_url=False):
-        name = str(problem["loc"][0]) if problem["loc"] else "settings"
+        name = str(problem["loc"][0]) if problem["loc"] else say(zh="设置", en="settings")
+        why = wrong_value(problem)
         info = model.model_fields.get(name)
         given = "***" if _is_secret(model, name) else mask_url_login(repr(problem.get("input")))[:MAX_SHOWN_CHARS]
-        lines.append(
-            f"{name} ({origins.get(name, 'settings')}): {given}: {problem['msg']}.{_example(info)}"
-            if info
-            else f"{name}: {problem['msg']}"
-        )
+        origin = origins.get(name, "default")
+        if info is None:
+            lines.append(say(zh=f"{name}：{why}", en=f"{name}: {why}"))
+        else:
+            lines.append(
+                say(
+                    zh=f"{name}（{origin_word(origin)}）：{given}：{why}。{_example(info)}",
+                    en=f"{name} ({origin}): {given}: {why}. {_example(info)}".rstrip(),
+                )
+            )
     return "\n".join(lines)
 
 
 def _example(info: FieldInfo) -> str:
-    if info.examples:
-        return f" Example: {info.examples[0]}"
     default: Any = info.get_default(call_default_factory=False)
-    return f" Example: {default}" if default not in (None, "") else ""
+    example = info.examples[0] if info.examples else default
+    return say(zh=f"例如 {example}", en=f"Example: {example}") if example not in (None, "") else ""
