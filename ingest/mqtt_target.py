@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from devices.model import Secret
 from ingest.settings import MqttSettings
 from runtime.errors import ConfigurationError
+from runtime.language import say
 
 MqttVersion = Literal["3.1.1", "5"]
 
@@ -39,7 +40,12 @@ class MqttTarget:
         try:
             return ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
         except (OSError, ssl.SSLError) as error:
-            raise ConfigurationError(f"mqtt_ca_file: cannot read certificates from {self.ca_file}: {error}") from None
+            raise ConfigurationError(
+                say(
+                    zh=f"mqtt_ca_file：无法从 {self.ca_file} 读取证书：{error}",
+                    en=f"mqtt_ca_file: cannot read certificates from {self.ca_file}: {error}",
+                )
+            ) from None
 
 
 def target_from_settings(settings: MqttSettings) -> MqttTarget:
@@ -47,11 +53,20 @@ def target_from_settings(settings: MqttSettings) -> MqttTarget:
     password = settings.mqtt_password
     secret = Secret(password.get_secret_value()) if password else None
     if secret and not settings.mqtt_username:
-        raise ConfigurationError("mqtt_username: a password is set but no user name; set SHARPEYES_MQTT_USERNAME too")
+        raise ConfigurationError(
+            say(
+                zh="mqtt_username：设置了密码而没有用户名；请同时设置 SHARPEYES_MQTT_USERNAME",
+                en="mqtt_username: a password is set but no user name; set SHARPEYES_MQTT_USERNAME too",
+            )
+        )
     host, port, tls = _host_port(settings)
     if settings.mqtt_ca_file and not tls:
         raise ConfigurationError(
-            "mqtt_ca_file: a CA is set but mqtt_url does not use TLS; write mqtts://HOST:8883 or leave out the CA file"
+            say(
+                zh="mqtt_ca_file：设置了 CA 证书，但 mqtt_url 未使用 TLS；请写成 mqtts://HOST:8883，或不设置 CA 证书",
+                en="mqtt_ca_file: a CA is set but mqtt_url does not use TLS; write mqtts://HOST:8883 or leave out the "
+                "CA file",
+            )
         )
     return MqttTarget(
         host=host,
@@ -73,5 +88,10 @@ def _host_port(settings: MqttSettings) -> tuple[str, int, bool]:
     except ValueError:
         host, port = None, 0
     if not host:
-        raise ConfigurationError("mqtt_url: not a broker's address. Example: mqtt://127.0.0.1:1883")
+        raise ConfigurationError(
+            say(
+                zh="mqtt_url：不是 MQTT 服务的地址。例如 mqtt://127.0.0.1:1883",
+                en="mqtt_url: not a broker's address. Example: mqtt://127.0.0.1:1883",
+            )
+        )
     return host, port, settings.mqtt_url.startswith("mqtts:")

@@ -5,15 +5,18 @@ relative to itself. Out: a `Catalogue`. Read once at start; raises Configuration
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from models.class_sets import CLASS_SETS
 from runtime.errors import ConfigurationError
+from runtime.language import say
+from runtime.wrong_value import wrong_value
 
 SHIPPED = Path(__file__).with_name("catalogue.toml")
 
@@ -62,7 +65,12 @@ class InputForm(_Strict):
     @model_validator(mode="after")
     def _sides_fit_the_multiple(self) -> Self:
         if self.multiple_px and (self.width_px % self.multiple_px or self.height_px % self.multiple_px):
-            raise ValueError(f"width_px and height_px must be multiples of multiple_px ({self.multiple_px})")
+            raise ValueError(
+                say(
+                    zh=f"width_px 和 height_px 须为 multiple_px（{self.multiple_px}）的整数倍",
+                    en=f"width_px and height_px must be multiples of multiple_px ({self.multiple_px})",
+                )
+            )
         return self
 
 
@@ -87,26 +95,49 @@ class ModelEntry(_Strict):
         if not isinstance(given, str):
             return given
         if given not in CLASS_SETS:
-            raise ValueError(f"no class set is called {given!r}; there is {', '.join(CLASS_SETS)}, or list the names")
+            sets = ", ".join(CLASS_SETS)
+            raise ValueError(
+                say(
+                    zh=f"没有名为 {given!r} 的类别集；可用 {sets}，或逐个列出类别",
+                    en=f"no class set is called {given!r}; there is {sets}, or list the names",
+                )
+            )
         return CLASS_SETS[given]
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         if repeated := {name for name in self.classes if self.classes.count(name) > 1}:
-            raise ValueError(f"classes holds {sorted(repeated)} more than once")
+            raise ValueError(
+                say(zh=f"classes 中 {sorted(repeated)} 重复", en=f"classes holds {sorted(repeated)} more than once")
+            )
         if unknown := set(self.thresholds) - set(self.classes):
-            raise ValueError(f"thresholds names {sorted(unknown)}, which classes does not hold")
+            raise ValueError(
+                say(
+                    zh=f"thresholds 中的 {sorted(unknown)} 不在 classes 之中",
+                    en=f"thresholds names {sorted(unknown)}, which classes does not hold",
+                )
+            )
         if self.decoder is not DecoderKind.BOXES_SCORES_LABELS:
             self._check_grid_decoder()
         return self
 
     def _check_grid_decoder(self) -> None:
         if self.nms_iou is None:
-            raise ValueError(f"nms_iou is missing: the {self.decoder.value} decoder needs it, 0.6 for example")
+            raise ValueError(
+                say(
+                    zh=f"缺少 nms_iou：{self.decoder.value} 解码需要它，例如 0.6",
+                    en=f"nms_iou is missing: the {self.decoder.value} decoder needs it, 0.6 for example",
+                )
+            )
         form = self.input
         sides_px = (form.multiple_px,) if form.multiple_px else (form.width_px, form.height_px)
         if any(side_px % GRID_PX for side_px in sides_px):
-            raise ValueError(f"the {self.decoder.value} decoder needs sides that are multiples of {GRID_PX} pixels")
+            raise ValueError(
+                say(
+                    zh=f"{self.decoder.value} 解码要求边长为 {GRID_PX} 像素的整数倍",
+                    en=f"the {self.decoder.value} decoder needs sides that are multiples of {GRID_PX} pixels",
+                )
+            )
 
 
 class Catalogue:
@@ -124,7 +155,10 @@ class Catalogue:
             return self._entries[name]
         except KeyError:
             raise ConfigurationError(
-                f"model: there is no {name!r} in the catalogue; there are {', '.join(self._entries)}"
+                say(
+                    zh=f"model：模型目录中没有 {name!r}；可用 {', '.join(self._entries)}",
+                    en=f"model: there is no {name!r} in the catalogue; there are {', '.join(self._entries)}",
+                )
             ) from None
 
 
@@ -141,7 +175,10 @@ def load_catalogue(further: Path | None = None) -> Catalogue:
     for entry in entries:
         if entry.name in seen:
             raise ConfigurationError(
-                f"model_catalogue: {further}: the name {entry.name!r} is already taken; choose another"
+                say(
+                    zh=f"model_catalogue：{further}：名称 {entry.name!r} 已被使用；请换一个",
+                    en=f"model_catalogue: {further}: the name {entry.name!r} is already taken; choose another",
+                )
             )
         seen.add(entry.name)
     return Catalogue(entries)
@@ -152,17 +189,26 @@ def _read(path: Path) -> tuple[ModelEntry, ...]:
         with path.open("rb") as file:
             raw = file.read(MAX_CATALOGUE_BYTES + 1)
         if len(raw) > MAX_CATALOGUE_BYTES:
-            raise ConfigurationError(f"model_catalogue: {path}: larger than {MAX_CATALOGUE_BYTES} bytes")
+            raise _refused(
+                path,
+                say(zh=f"超过 {MAX_CATALOGUE_BYTES} 字节", en=f"larger than {MAX_CATALOGUE_BYTES} bytes"),
+            )
         tables = tomllib.loads(raw.decode("utf-8"))
     except FileNotFoundError:
-        raise ConfigurationError(f"model_catalogue: {path}: there is no such file") from None
+        raise _refused(path, say(zh="没有这个文件", en="there is no such file")) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"model_catalogue: {path}: cannot be read as a TOML file: {error}") from None
+        raise _refused(
+            path, say(zh=f"无法作为 TOML 文件读取：{error}", en=f"cannot be read as a TOML file: {error}")
+        ) from None
     try:
         parsed = _CatalogueFile.model_validate(tables)
     except ValidationError as error:
         raise ConfigurationError(_explain(path, tables, error)) from None
     return tuple(entry.model_copy(update={"file": path.parent / entry.file}) for entry in parsed.model)
+
+
+def _refused(path: Path, why: str) -> ConfigurationError:
+    return ConfigurationError(say(zh=f"model_catalogue：{path}：{why}", en=f"model_catalogue: {path}: {why}"))
 
 
 def _explain(path: Path, tables: Mapping[str, object], error: ValidationError) -> str:
@@ -174,9 +220,16 @@ def _explain(path: Path, tables: Mapping[str, object], error: ValidationError) -
         if where[:1] == ["model"] and len(where) > 1 and isinstance(entries, list) and where[1].isdigit():
             entry = entries[int(where[1])]
             name = entry.get("name") if isinstance(entry, dict) else None
-            where = [f"model {name!r}" if name else f"model number {int(where[1]) + 1}", *where[2:]]
-        given = "" if problem["type"] in {"missing", "value_error"} else f" (given {problem['input']!r:.120})"
-        lines.append(
-            f"model_catalogue: {path}: {': '.join(where)}: {problem['msg'].removeprefix('Value error, ')}{given}"
-        )
+            number = int(where[1]) + 1
+            unnamed = say(zh=f"第 {number} 个 model", en=f"model number {number}")
+            where = [f"model {name!r}" if name else unnamed, *where[2:]]
+        lines.append(str(_refused(path, _why(problem, where))))
     return "\n".join(lines)
+
+
+def _why(problem: ErrorDetails, where: Sequence[str]) -> str:
+    why = wrong_value(problem)
+    if problem["type"] not in {"missing", "value_error"}:
+        given = f"{problem['input']!r:.120}"
+        why += say(zh=f"（现为 {given}）", en=f" (given {given})")
+    return say(zh=f"{'：'.join(where)}：{why}", en=f"{': '.join(where)}: {why}")

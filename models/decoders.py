@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.catalogue import DecoderKind, ModelEntry
 from runtime.errors import ConfigurationError
+from runtime.language import say
 
 STRIDES_PX = (8, 16, 32)
 """The three grids of NanoDet and YOLOX, in this order in their outputs."""
@@ -63,7 +64,11 @@ def decoder_for(entry: ModelEntry, output_names: tuple[str, ...]) -> Decoder:
     if entry.decoder is DecoderKind.YOLOX:
         if len(output_names) != 1:
             raise ConfigurationError(
-                f"model {entry.name}: the yolox decoder needs one output, but there are {', '.join(output_names)}"
+                say(
+                    zh=f"模型 {entry.name}：yolox 解码须有一个输出，而它有 {', '.join(output_names)}",
+                    en=f"model {entry.name}: the yolox decoder needs one output, but there are "
+                    f"{', '.join(output_names)}",
+                )
             )
         return YoloxDecoder(entry)
     return PlainDecoder(entry, _places(entry, output_names, ("boxes", "scores", "labels")))
@@ -72,8 +77,12 @@ def decoder_for(entry: ModelEntry, output_names: tuple[str, ...]) -> Decoder:
 def _places(entry: ModelEntry, output_names: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[int, ...]:
     if missing := [name for name in wanted if name not in output_names]:
         raise ConfigurationError(
-            f"model {entry.name}: the {entry.decoder.value} decoder needs the outputs {', '.join(wanted)}; "
-            f"{', '.join(missing)} is missing among {', '.join(output_names)}"
+            say(
+                zh=f"模型 {entry.name}：{entry.decoder.value} 解码须有输出 {', '.join(wanted)}；"
+                f"它的输出 {', '.join(output_names)} 中缺少 {', '.join(missing)}",
+                en=f"model {entry.name}: the {entry.decoder.value} decoder needs the outputs {', '.join(wanted)}; "
+                f"{', '.join(missing)} is missing among {', '.join(output_names)}",
+            )
         )
     return tuple(output_names.index(name) for name in wanted)
 
@@ -211,6 +220,10 @@ def _expect(model: str, output: str, array: NDArray[Any], wanted: tuple[int, ...
     is_number = array.dtype.kind in "fiu"
     if array.shape != wanted or not is_number:
         raise ConfigurationError(
-            f"model {model}: output {output} is {array.dtype} {list(array.shape)}, expected numbers {list(wanted)}; "
-            "check decoder, classes and input in its catalogue entry"
+            say(
+                zh=f"模型 {model}：输出 {output} 是 {array.dtype} {list(array.shape)}，应为 {list(wanted)} 的数字；"
+                "请检查模型目录中的 decoder、classes 和 input",
+                en=f"model {model}: output {output} is {array.dtype} {list(array.shape)}, expected numbers "
+                f"{list(wanted)}; check decoder, classes and input in its catalogue entry",
+            )
         )

@@ -13,6 +13,7 @@ from models.catalogue import ModelEntry
 from models.decoders import Decoder, decoder_for
 from models.network import Network
 from runtime.errors import ConfigurationError
+from runtime.language import say
 
 MAX_MODEL_BYTES = 1 << 30
 """A detector that runs on a processor has a few megabytes; a file of a gigabyte is not one and would fill memory."""
@@ -36,8 +37,12 @@ def read_verified(entry: ModelEntry) -> bytes:
     found = hashlib.sha256(raw).hexdigest()
     if found != entry.sha256:
         raise ConfigurationError(
-            f"model {entry.name}: {entry.file} is not the file the catalogue means: its SHA-256 is {found}, "
-            f"the entry says {entry.sha256}. Fetch the file again, or correct the entry if you trust the file"
+            say(
+                zh=f"模型 {entry.name}：{entry.file} 不是模型目录所指的文件：它的 SHA-256 是 {found}，"
+                f"目录中写的是 {entry.sha256}。请重新获取该文件；如果信任该文件，请改正目录",
+                en=f"model {entry.name}: {entry.file} is not the file the catalogue means: its SHA-256 is {found}, "
+                f"the entry says {entry.sha256}. Fetch the file again, or correct the entry if you trust the file",
+            )
         )
     return raw
 
@@ -48,12 +53,25 @@ def _read(name: str, path: Path) -> bytes:
             raw = file.read(MAX_MODEL_BYTES + 1)
     except FileNotFoundError:
         raise ConfigurationError(
-            f"model {name}: {path}: there is no such file; fetch it or correct the entry"
+            say(
+                zh=f"模型 {name}：{path}：没有这个文件；请获取该文件，或改正模型目录",
+                en=f"model {name}: {path}: there is no such file; fetch it or correct the entry",
+            )
         ) from None
     except OSError as error:
-        raise ConfigurationError(f"model {name}: {path}: cannot be read: {error.strerror}") from None
+        raise ConfigurationError(
+            say(
+                zh=f"模型 {name}：{path}：无法读取：{error.strerror}",
+                en=f"model {name}: {path}: cannot be read: {error.strerror}",
+            )
+        ) from None
     if len(raw) > MAX_MODEL_BYTES:
-        raise ConfigurationError(f"model {name}: {path}: larger than {MAX_MODEL_BYTES} bytes, so not a detector")
+        raise ConfigurationError(
+            say(
+                zh=f"模型 {name}：{path}：超过 {MAX_MODEL_BYTES} 字节，不是检测模型",
+                en=f"model {name}: {path}: larger than {MAX_MODEL_BYTES} bytes, so not a detector",
+            )
+        )
     return raw
 
 
@@ -63,11 +81,18 @@ def _check_input(entry: ModelEntry, network: Network) -> None:
     fixed = [isinstance(side, int) and side > 0 for side in shape]
     if any(is_fixed and have != want for is_fixed, have, want in zip(fixed, shape, wanted, strict=True)):
         raise ConfigurationError(
-            f"model {entry.name}: the network takes {list(shape)}, but the entry's input means {list(wanted)} "
-            f"({form.layout}); correct width_px, height_px or layout"
+            say(
+                zh=f"模型 {entry.name}：网络的输入是 {list(shape)}，而目录中的 input 表示 {list(wanted)}"
+                f"（{form.layout}）；请改正 width_px、height_px 或 layout",
+                en=f"model {entry.name}: the network takes {list(shape)}, but the entry's input means {list(wanted)} "
+                f"({form.layout}); correct width_px, height_px or layout",
+            )
         )
     height_at, width_at = (2, 3) if form.layout == "nchw" else (1, 2)
     if form.multiple_px and (fixed[height_at] or fixed[width_at]):
         raise ConfigurationError(
-            f"model {entry.name}: the network takes {list(shape)} only, so its entry must not have multiple_px"
+            say(
+                zh=f"模型 {entry.name}：网络的输入只能是 {list(shape)}，目录中不能写 multiple_px",
+                en=f"model {entry.name}: the network takes {list(shape)} only, so its entry must not have multiple_px",
+            )
         )

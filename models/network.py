@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from runtime.errors import ConfigurationError
+from runtime.language import say
 
 ORT_ERRORS: tuple[type[Exception], ...] = (
     ort_errors.EPFail,
@@ -39,12 +40,20 @@ class Network:
             self._session: Any = onnxruntime.InferenceSession(raw, _options(), providers=["CPUExecutionProvider"])
         except ORT_ERRORS as error:
             raise ConfigurationError(
-                f"model {name}: not an ONNX network this runtime can load: {_first_line(error)}"
+                say(
+                    zh=f"模型 {name}：不是 ONNX Runtime 能够加载的网络：{_first_line(error)}",
+                    en=f"model {name}: not an ONNX network this runtime can load: {_first_line(error)}",
+                )
             ) from None
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
             found = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
-            raise ConfigurationError(f"model {name}: needs one float32 input of four dimensions, but has {found}")
+            raise ConfigurationError(
+                say(
+                    zh=f"模型 {name}：须有一个四维的 float32 输入，而它有 {found}",
+                    en=f"model {name}: needs one float32 input of four dimensions, but has {found}",
+                )
+            )
         self._input_name: str = inputs[0].name
         self.input_shape: tuple[int | str | None, ...] = tuple(inputs[0].shape)
         self.output_names: tuple[str, ...] = tuple(one.name for one in self._session.get_outputs())
@@ -55,8 +64,12 @@ class Network:
             outputs: list[NDArray[Any]] = self._session.run(None, {self._input_name: picture})
         except ORT_ERRORS as error:
             raise ConfigurationError(
-                f"model {self.name}: failed on an input of {picture.shape}: {_first_line(error)}; "
-                "check input in its catalogue entry"
+                say(
+                    zh=f"模型 {self.name}：处理 {picture.shape} 的输入时失败：{_first_line(error)}；"
+                    "请检查模型目录中的 input",
+                    en=f"model {self.name}: failed on an input of {picture.shape}: {_first_line(error)}; "
+                    "check input in its catalogue entry",
+                )
             ) from None
         return outputs
 

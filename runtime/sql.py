@@ -45,7 +45,12 @@ def create_sql_engine(url: str) -> Engine:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise ConfigurationError(
-            "database_url: not a database URL; write postgresql://USER:PASSWORD@HOST:5432/NAME or sqlite:////path/file.db"
+            say(
+                zh="database_url：不是数据库地址；请写成 postgresql://USER:PASSWORD@HOST:5432/NAME "
+                "或 sqlite:////path/file.db",
+                en="database_url: not a database URL; write postgresql://USER:PASSWORD@HOST:5432/NAME or "
+                "sqlite:////path/file.db",
+            )
         ) from None
     if parsed.drivername == "sqlite":
         engine = create_engine(parsed)
@@ -56,8 +61,18 @@ def create_sql_engine(url: str) -> Engine:
         try:
             return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_TIMEOUT_S})
         except NoSuchModuleError as error:
-            raise ConfigurationError(f"database_url: the PostgreSQL driver is not installed: {error}") from None
-    raise ConfigurationError(f"database_url: {parsed.drivername!r} is not supported; use postgresql:// or sqlite:///")
+            raise ConfigurationError(
+                say(
+                    zh=f"database_url：未安装 PostgreSQL 驱动：{error}",
+                    en=f"database_url: the PostgreSQL driver is not installed: {error}",
+                )
+            ) from None
+    raise ConfigurationError(
+        say(
+            zh=f"database_url：不支持 {parsed.drivername!r}；请用 postgresql:// 或 sqlite:///",
+            en=f"database_url: {parsed.drivername!r} is not supported; use postgresql:// or sqlite:///",
+        )
+    )
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
