@@ -6,14 +6,14 @@ and changes nothing later: what is known goes on.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from alerts.contract import SiteRef
 from alerts.places import site_path
 from devices.model import Camera, Site
-from devices.registry import Registry
+from devices.registry import Registry, UnreadableCamera
 from runtime.clock import Clock
 from runtime.errors import UnavailableError
 from runtime.health import Health
@@ -47,11 +47,16 @@ class Roster:
         self._sites: dict[str, Site] = {}
         self._revision = -1
         self._listeners: list[Callable[[frozenset[str]], None]] = []
+        self._unreadable_listeners: list[Callable[[str], None]] = []
         health.unwell(PART, "the registry has not been read yet", required=True)
 
     def on_change(self, listener: Callable[[frozenset[str]], None]) -> None:
-        """Call `listener(camera ids)` after each change."""
+        """Call `listener(camera ids)` after each change; those that cannot be read are among them."""
         self._listeners.append(listener)
+
+    def on_unreadable(self, listener: Callable[[str], None]) -> None:
+        """Call `listener(camera id)` at each change for every camera whose login cannot be decrypted."""
+        self._unreadable_listeners.append(listener)
 
     def site_path(self, site_id: str) -> tuple[SiteRef, ...]:
         """The sites from the root of the grid tree down to this one, as last read."""
@@ -80,11 +85,19 @@ class Roster:
             return
         sites = await asyncio.to_thread(self._registry.sites)
         cameras = await asyncio.to_thread(self._registry.cameras)
+        unreadable = await asyncio.to_thread(self._registry.unreadable_cameras)
         self._sites = {site.site_id: site for site in sites}
         await self._become({camera.camera_id: camera for camera in cameras if camera.enabled}, fleet)
         self._revision = revision
+        self._tell([camera for camera in unreadable if camera.enabled])
+
+    def _tell(self, unreadable: Sequence[UnreadableCamera]) -> None:
         for listener in self._listeners:
-            listener(frozenset(self._known))
+            listener(frozenset(self._known) | {camera.camera_id for camera in unreadable})
+        for camera in unreadable:
+            _log.error("camera not watched", camera=camera.camera_id, reason=camera.reason)
+            for tell_of in self._unreadable_listeners:
+                tell_of(camera.camera_id)
 
     async def _become(self, wanted: dict[str, Camera], fleet: Fleet) -> None:
         for camera_id in [name for name, camera in self._known.items() if not _goes_on(camera, wanted.get(name))]:

@@ -15,6 +15,7 @@ import cv2
 
 from alerts.bus import Bus
 from alerts.case_updates import CaseUpdateConsumer
+from alerts.contract import DeviceCondition
 from alerts.ledger import Ledger
 from alerts.open_bus import open_bus
 from alerts.relay import Relay
@@ -30,6 +31,7 @@ from console.roster import Roster
 from console.settings import Settings
 from devices.model import Camera, DeviceKind
 from devices.registry import Registry
+from ingest.camera_errors import Problem, ProblemCode
 from ingest.condition import Condition
 from ingest.device_states import DeviceStates
 from ingest.open_store import open_spool, open_store
@@ -76,6 +78,7 @@ async def add_worker(context: RoleContext, parts: WorkerParts) -> AsyncIterator[
         settle = partial(_settle_left_over, context, spool, alerts, left_over)
         context.service.spawn("clips-left-over", settle, restart=Restart())
         roster.on_change(states.retain)
+        roster.on_unreadable(partial(_note_unreadable, states))
         fleet.start_threads()
         context.service.spawn("cameras", lambda: roster.follow(fleet))
         try:
@@ -119,6 +122,11 @@ def _fleet(context: RoleContext, recorder: Recorder, states: DeviceStates, on_fo
         on_found=on_found,
     )
     return CameraFleet(services, detector)
+
+
+def _note_unreadable(states: DeviceStates, camera_id: str) -> None:
+    problem = Problem(ProblemCode.LOGIN_UNREADABLE)
+    states.report(camera_id, DeviceKind.CAMERA, DeviceCondition.OFFLINE, problem.code.value, problem.reason)
 
 
 def _restarting(context: RoleContext) -> Spawn:

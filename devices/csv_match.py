@@ -13,6 +13,7 @@ from devices.registry import Device, Registry
 from devices.site_tree import check_site
 from devices.validation import FieldError, shown
 from devices.words import chinese
+from runtime.errors import ConfigurationError
 from runtime.language import say
 
 
@@ -66,8 +67,13 @@ def keep_what_csv_cannot_say(records: Sequence[Record], registry: Registry) -> l
     """The records with what a replaced one has beyond the file's columns.
 
     A camera keeps its zones, lines and rules, and, when its main URL stays the same and the file names no login, its
-    login; it is not sent to another address. A sensor keeps thresholds when the file gives none.
+    login; it is not sent to another address. A sensor keeps thresholds when the file gives none. ConfigurationError
+    when a camera to replace cannot be read: its zones would be lost.
     """
+    unreadable = {camera.camera_id: camera.reason for camera in registry.unreadable_cameras()}
+    for record in records:
+        if isinstance(record, Camera) and record.camera_id in unreadable:
+            raise ConfigurationError(unreadable[record.camera_id])
     cameras = {camera.camera_id: camera for camera in registry.cameras()}
     sensors = {sensor.sensor_id: sensor for sensor in registry.sensors()}
     return [_kept(record, cameras, sensors) for record in records]

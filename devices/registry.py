@@ -5,11 +5,21 @@ Calls block on the database; asyncio code runs them in a thread. They raise `Not
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from devices.model import CallBox, Camera, DeviceKind, Sensor, Site
 
 Device = Camera | CallBox | Sensor
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableCamera:
+    """A camera whose record was sealed with a key that is not there, or is damaged. `reason` is for people."""
+
+    camera_id: str
+    enabled: bool
+    reason: str
 
 
 class Registry(Protocol):
@@ -26,8 +36,13 @@ class Registry(Protocol):
         """The site and all above it, root first."""
 
     def put_camera(self, camera: Camera) -> None: ...
-    def camera(self, camera_id: str) -> Camera: ...
-    def cameras(self) -> Sequence[Camera]: ...
+    def camera(self, camera_id: str) -> Camera:
+        """ConfigurationError when its login cannot be decrypted."""
+
+    def cameras(self) -> Sequence[Camera]:
+        """Every camera but those of `unreadable_cameras`: one lost login must not take the others away."""
+
+    def unreadable_cameras(self) -> Sequence[UnreadableCamera]: ...
     def remove_camera(self, camera_id: str) -> None: ...
 
     def put_callbox(self, callbox: CallBox) -> None: ...

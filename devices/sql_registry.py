@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, delete, select, update
 
 from devices.device_rows import D, Row, callbox_of, camera_of, sensor_of
 from devices.model import CallBox, Camera, DeviceKind, Sensor, Site
-from devices.registry import Device
+from devices.registry import Device, UnreadableCamera
 from devices.registry_writes import all_sites, put_records, refuse_if_used
 from devices.secrets import SecretBox
 from devices.site_tree import path_of
@@ -21,7 +21,7 @@ from devices.tables import devices, registry_state, sites
 from devices.validation import FieldError, shown
 from devices.words import chinese
 from runtime.clock import Clock, SystemClock
-from runtime.errors import NotFoundError
+from runtime.errors import ConfigurationError, InvalidInputError, NotFoundError
 from runtime.language import say
 from runtime.sql import create_sql_engine, database_errors, migrate, sqlite_url
 
@@ -87,7 +87,12 @@ class SqlRegistry:
         return self._one(DeviceKind.CAMERA, camera_id, camera_of)
 
     def cameras(self) -> Sequence[Camera]:
-        return self._every(DeviceKind.CAMERA, camera_of)
+        found = [self._camera_or_reason(row) for row in self._rows(DeviceKind.CAMERA)]
+        return tuple(one for one in found if isinstance(one, Camera))
+
+    def unreadable_cameras(self) -> Sequence[UnreadableCamera]:
+        found = [self._camera_or_reason(row) for row in self._rows(DeviceKind.CAMERA)]
+        return tuple(one for one in found if isinstance(one, UnreadableCamera))
 
     def remove_camera(self, camera_id: str) -> None:
         self._remove(DeviceKind.CAMERA, camera_id)
@@ -142,11 +147,19 @@ class SqlRegistry:
             raise _no_device(kind, wanted)
         return record_of(row, self._secrets)
 
+    def _camera_or_reason(self, row: Row) -> Camera | UnreadableCamera:
+        try:
+            return camera_of(row, self._secrets)
+        except (ConfigurationError, InvalidInputError) as error:
+            return UnreadableCamera(row["device_id"], bool(row["document"].get("enabled", True)), str(error))
+
     def _every(self, kind: DeviceKind, record_of: Callable[[Row, SecretBox], D]) -> Sequence[D]:
+        return tuple(record_of(row, self._secrets) for row in self._rows(kind))
+
+    def _rows(self, kind: DeviceKind) -> Sequence[Row]:
         query = select(devices).where(devices.c.kind == kind.value).order_by(devices.c.device_id)
         with self._reading() as connection:
-            rows = connection.execute(query).mappings().all()
-        return tuple(record_of(row, self._secrets) for row in rows)
+            return connection.execute(query).mappings().all()
 
     def _remove(self, kind: DeviceKind, wanted: str) -> None:
         query = delete(devices).where(devices.c.device_id == wanted, devices.c.kind == kind.value)

@@ -20,6 +20,7 @@ class ProblemCode(StrEnum):
     LOGIN_MISSING = "login_missing"
     LOGIN_REFUSED = "login_refused"
     LOGIN_TOO_LONG = "login_too_long"
+    LOGIN_UNREADABLE = "login_unreadable"
     NOT_FOUND = "not_found"
     TRANSPORT_REFUSED = "transport_refused"
     NOT_RTSP = "not_rtsp"
@@ -116,6 +117,12 @@ _WORDS: dict[ProblemCode, tuple[str, str, str, str]] = {
         "User name and password are too long",
         "两者合计不超过 126 个字母（汉字和符号占得更多），请在摄像头上改短",
         "Together they may take 126 letters (other characters count more); choose shorter ones on the camera",
+    ),
+    ProblemCode.LOGIN_UNREADABLE: (
+        "登记的用户名和密码无法解密",
+        "The registered login cannot be decrypted",
+        "恢复原来的密钥文件并重新启动，或重新登记这台摄像头的密码",
+        "Put the old key file back and start again, or register this camera's login again",
     ),
     ProblemCode.NOT_FOUND: (
         "摄像头没有这个码流路径",

@@ -257,7 +257,9 @@ def test_a_lost_key_names_the_camera_and_does_not_stop_repairs(database: Databas
     (database.data / "secret.key").unlink()
     keyless = database.open()
     with pytest.raises(ConfigurationError, match=r"cam.*secret\.key"):
-        keyless.cameras()
+        keyless.camera("cam")
+    assert keyless.cameras() == ()
+    assert [found.camera_id for found in keyless.unreadable_cameras()] == ["cam", "old"]
     keyless.put_camera(camera("cam", credentials=Credentials("admin", Secret("new"))))
     keyless.remove_camera("old")
     assert [found.camera_id for found in keyless.cameras()] == ["cam"]

@@ -19,6 +19,7 @@ from devices.model import (
     SiteLevel,
     Transport,
 )
+from devices.registry import UnreadableCamera
 from runtime.clock import FakeClock
 from runtime.errors import UnavailableError
 from runtime.health import Health
@@ -39,6 +40,7 @@ class RegistryStub:
         self.listed: list[Camera] = []
         self.number = 0
         self.away = False
+        self.unreadable: list[UnreadableCamera] = []
 
     def become(self, *cameras: Camera) -> None:
         self.listed = list(cameras)
@@ -51,6 +53,9 @@ class RegistryStub:
 
     def cameras(self) -> list[Camera]:
         return self.listed
+
+    def unreadable_cameras(self) -> list[UnreadableCamera]:
+        return self.unreadable
 
     def sites(self) -> list[Site]:
         return [Site(site_id="village", name="Willow village", level=SiteLevel.VILLAGE)]
@@ -136,4 +141,24 @@ async def test_a_worker_without_a_registry_at_its_start_is_not_ready() -> None:
     task = asyncio.create_task(roster.follow(watcher))
     await eventually(lambda: PART in health.parts())
     assert not health.is_ready()
+    task.cancel()
+
+
+async def test_a_camera_whose_login_cannot_be_decrypted_is_told_and_the_others_are_watched() -> None:
+    registry, watcher, clock, health = RegistryStub(), Watcher(), FakeClock(), Health()
+    roster = Roster(lambda: registry, clock, health)  # type: ignore[arg-type,return-value]
+    told: list[str] = []
+    kept: list[frozenset[str]] = []
+    roster.on_change(kept.append)
+    roster.on_unreadable(told.append)
+    registry.unreadable = [UnreadableCamera("hurt", True, "wrong key"), UnreadableCamera("off", False, "wrong key")]
+    registry.become(YARD)
+    task = asyncio.create_task(roster.follow(watcher))
+    await eventually(lambda: clock.sleepers == 1)
+    assert (watcher.log, told, kept) == (["+yard/Yard"], ["hurt"], [{"yard", "hurt"}])
+    registry.unreadable.append(UnreadableCamera("yard", True, "damaged"))
+    registry.become()
+    clock.advance(POLL_S)
+    await eventually(lambda: len(kept) == 2)
+    assert (watcher.log[-1], told[1:], kept[1]) == ("-yard", ["hurt", "yard"], {"yard", "hurt"})
     task.cancel()
