@@ -18,6 +18,7 @@ from alerts.bus import Message, Received, check_size
 from alerts.bus_file import BusFile
 from runtime.clock import Clock, SystemClock
 from runtime.errors import UnavailableError
+from runtime.language import say
 from runtime.log import get_logger
 
 POLL_S = 0.2
@@ -73,7 +74,9 @@ class EmbeddedBus:
     async def run(self, fn: Callable[[BusFile], T]) -> T:
         """Run `fn` on the file's thread; raises UnavailableError when the file cannot be used."""
         if self._thread is None:
-            raise UnavailableError(f"{self._path}: the embedded bus is stopped")
+            raise UnavailableError(
+                say(zh=f"{self._path}：内置总线已停止", en=f"{self._path}: the embedded bus is stopped")
+            )
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._use, fn)
 
     async def published_after(self, seen: int) -> int:
@@ -114,7 +117,10 @@ class EmbeddedBus:
         except (OSError, sqlite3.Error) as error:
             self._close()
             raise UnavailableError(
-                f"{self._path} cannot be used ({error}): make the data folder writable and free disk space"
+                say(
+                    zh=f"{self._path} 无法使用（{error}）：请让数据目录可写，并腾出磁盘空间",
+                    en=f"{self._path} cannot be used ({error}): make the data folder writable and free disk space",
+                )
             ) from None
 
     def _close(self) -> None:

@@ -17,6 +17,7 @@ from alerts.contract import DEAD_LETTER_SUFFIX, TOPIC_ALERTS, TOPIC_CASE_UPDATES
 from alerts.kafka_batches import BATCH_BYTES, BatchedPublication
 from alerts.kafka_subscription import KafkaSubscription
 from runtime.errors import InvalidInputError, UnavailableError
+from runtime.language import say
 from runtime.log import get_logger
 
 TOPICS = (
@@ -72,7 +73,12 @@ class KafkaBus:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 await BatchedPublication(producer).send(messages)
         except MessageSizeTooLargeError:
-            raise InvalidInputError("Kafka refuses a message as too large: raise message.max.bytes there") from None
+            raise InvalidInputError(
+                say(
+                    zh="Kafka 认为消息过大而拒收：请调大 Kafka 的 message.max.bytes",
+                    en="Kafka refuses a message as too large: raise message.max.bytes there",
+                )
+            ) from None
         except (KafkaError, TimeoutError, OSError) as error:
             await self._drop(producer)
             raise self._away(error) from None
@@ -102,9 +108,13 @@ class KafkaBus:
         for name, code, *words in answer.topic_errors:
             error = for_code(code)
             if code != 0 and error is not TopicAlreadyExistsError:
+                why = words[0] if words else error.__name__
                 raise UnavailableError(
-                    f"Kafka topic {name} does not exist and cannot be made ({words[0] if words else error.__name__}): "
-                    "make it by hand or allow this user to"
+                    say(
+                        zh=f"Kafka 主题 {name} 不存在，也无法新建（{why}）：请手工新建，或授予该用户新建的权限",
+                        en=f"Kafka topic {name} does not exist and cannot be made ({why}): make it by hand or allow "
+                        "this user to",
+                    )
                 )
 
     def _new_topic(self, name: str) -> NewTopic:
@@ -142,7 +152,12 @@ class KafkaBus:
 
     def _away(self, error: Exception) -> UnavailableError:
         reason = str(error) or type(error).__name__
-        return UnavailableError(f"Kafka at {self._bootstrap} is not available: {reason}")
+        return UnavailableError(
+            say(
+                zh=f"Kafka（{self._bootstrap}）不可用：{reason}",
+                en=f"Kafka at {self._bootstrap} is not available: {reason}",
+            )
+        )
 
 
 async def _close(producer: AIOKafkaProducer) -> None:

@@ -20,6 +20,7 @@ from aiokafka.errors import (
 
 from alerts.bus import Message, Received
 from runtime.errors import UnavailableError
+from runtime.language import say
 from runtime.log import get_logger
 
 REQUEST_TIMEOUT_MS = 10_000
@@ -149,12 +150,19 @@ class KafkaSubscription:
 
     def _joined(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            raise UnavailableError(f"{self._topic}: the subscription is closed")
+            raise UnavailableError(
+                say(zh=f"{self._topic}：订阅已关闭", en=f"{self._topic}: the subscription is closed")
+            )
         return self._consumer
 
     def _away(self, error: Exception) -> UnavailableError:
         reason = str(error) or type(error).__name__
-        return UnavailableError(f"Kafka at {self._bootstrap} is not available: {reason}")
+        return UnavailableError(
+            say(
+                zh=f"Kafka（{self._bootstrap}）不可用：{reason}",
+                en=f"Kafka at {self._bootstrap} is not available: {reason}",
+            )
+        )
 
 
 def _received(record: ConsumerRecord) -> Received:

@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 from runtime.errors import ConfigurationError, UnavailableError
+from runtime.language import say
 
 SCHEMA_VERSION = 1
 
@@ -68,7 +69,12 @@ def open_ledger_file(path: Path) -> sqlite3.Connection:
         raise not_writable(path, error) from None
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise ConfigurationError(f"{path} is not a ledger ({error}): move it away, a new one is made") from None
+        raise ConfigurationError(
+            say(
+                zh=f"{path} 不是本系统的账本文件（{error}）：请把它移走，会另建一个",
+                en=f"{path} is not a ledger ({error}): move it away, a new one is made",
+            )
+        ) from None
     except ConfigurationError:
         connection.close()
         raise
@@ -78,8 +84,11 @@ def open_ledger_file(path: Path) -> sqlite3.Connection:
 def not_writable(path: Path, error: Exception) -> UnavailableError:
     """What to say when the ledger's disk does not take writes."""
     return UnavailableError(
-        f"{path} cannot be written ({error}): make the data folder writable and free disk space; "
-        "work goes on by itself then"
+        say(
+            zh=f"{path} 无法写入（{error}）：请让数据目录可写，并腾出磁盘空间；之后会自动继续",
+            en=f"{path} cannot be written ({error}): make the data folder writable and free disk space; "
+            "work goes on by itself then",
+        )
     )
 
 
@@ -90,6 +99,11 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA temp_store=MEMORY")  # savepoints keep what they may have to undo there
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
-        raise ConfigurationError(f"{path} was written by a newer version of Sharp Eyes: install that version again")
+        raise ConfigurationError(
+            say(
+                zh=f"{path} 由更新的版本写成：请重新安装该版本",
+                en=f"{path} was written by a newer version of Sharp Eyes: install that version again",
+            )
+        )
     if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")

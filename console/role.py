@@ -21,6 +21,7 @@ from console.start_check import check_settings
 from console.status_server import bind, serve_status
 from runtime.clock import Clock, SystemClock
 from runtime.health import Health
+from runtime.language import say
 from runtime.log import get_logger
 from runtime.service import Service
 
@@ -80,7 +81,7 @@ async def _serve(
     service.spawn("status", lambda: serve_status(role, context.health, listener))
     host, port = listener.getsockname()[:2]
     _log.info("starting", role=role, data=str(settings.data), status=f"http://{host}:{port}/readyz")
-    context.health.unwell(STARTING, "its parts are being started", required=True)
+    context.health.unwell(STARTING, say(zh="各部分正在启动", en="its parts are being started"), required=True)
     running = asyncio.create_task(_run_parts(context, compose), name=f"{role}/parts")
     _stop_by_signals(context, running, leaving)
     try:

@@ -15,7 +15,7 @@ DATA_MISSING = Text(zh="传感器长时间没有数据", en="the sensor has sent
 
 def battery_low(level: float) -> Text:
     """The battery is nearly empty; `level` from 0 to 1."""
-    return Text(zh=f"电量低({level:.0%})，请更换电池", en=f"battery low ({level:.0%}), replace it")
+    return Text(zh=f"电量低（{level:.0%}），请更换电池", en=f"battery low ({level:.0%}), replace it")
 
 
 def bad_message(reason: str) -> Text:

@@ -13,11 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from ingest.durable_file import fsync_directory, make_directories, sha256_of, write_whole
 from ingest.object_key import check_key, check_prefix
 from ingest.object_store import StoredObject
 from runtime.errors import NotFoundError, UnavailableError
+from runtime.language import say
+
+_VERBS = {"read": "读取", "written": "写入"}
 
 _TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg"}
 
@@ -54,7 +58,7 @@ class DirectoryStore:
         target = self._objects / check_key(key)
         about_path = self._about_path(key)
         if not source.is_file():
-            raise NotFoundError(f"{source}: there is no such file to store")
+            raise NotFoundError(say(zh=f"{source}：没有这个文件", en=f"{source}: there is no such file to store"))
         with self._disk_errors("written"):
             for folder in (self._incoming, target.parent, about_path.parent):
                 make_directories(folder)
@@ -130,13 +134,17 @@ class DirectoryStore:
         return None
 
     @contextmanager
-    def _disk_errors(self, verb: str) -> Iterator[None]:
+    def _disk_errors(self, verb: Literal["read", "written"]) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise UnavailableError(
-                f"the object store {self._root} cannot be {verb}: {error.strerror or error}. "
-                "Check that its disk is there, has room, and belongs to this user."
+                say(
+                    zh=f"对象存储目录 {self._root} 无法{_VERBS[verb]}：{error.strerror or error}。"
+                    "请检查磁盘是否在线、有无剩余空间、是否属于当前用户",
+                    en=f"the object store {self._root} cannot be {verb}: {error.strerror or error}. "
+                    "Check that its disk is there, has room, and belongs to this user",
+                )
             ) from None
 
 
@@ -145,7 +153,7 @@ def _missing(key: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise NotFoundError(f"the object store has no object {key}") from None
+        raise NotFoundError(say(zh=f"对象存储中没有 {key}", en=f"the object store has no object {key}")) from None
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from devices.model import CallBox, Sensor, Site
 from runtime.clock import Clock
 from runtime.errors import UnavailableError
 from runtime.health import Health
+from runtime.language import say
 from runtime.log import get_logger
 
 CHECK_EVERY_S = 2.0
@@ -62,7 +63,7 @@ class KnownDevices:
         self._health = health
         self._was_read = asyncio.Event()
         self._listeners: list[Callable[[Known], None]] = []
-        health.unwell(PART, "the registry has not been read yet", required=True)
+        health.unwell(PART, say(zh="尚未读取登记信息", en="the registry has not been read yet"), required=True)
 
     def on_change(self, listener: Callable[[Known], None]) -> None:
         """Call `listener` on the loop after each change of the copy, the first reading included."""
@@ -86,8 +87,11 @@ class KnownDevices:
             found = await asyncio.to_thread(_read, self._registry, self.current)
         except UnavailableError as error:
             was_read = self._was_read.is_set()
-            what = "going on with the devices known so far" if was_read else "no device is known yet"
-            self._health.unwell(PART, f"{error}; {what}", required=not was_read)
+            if was_read:
+                reason = say(zh=f"{error}；暂用已知的设备", en=f"{error}; going on with the devices known so far")
+            else:
+                reason = say(zh=f"{error}；还不知道任何设备", en=f"{error}; no device is known yet")
+            self._health.unwell(PART, reason, required=not was_read)
             return
         self._health.well(PART, required=True)
         if found.revision != self.current.revision:

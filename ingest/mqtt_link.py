@@ -16,6 +16,7 @@ from functools import partial
 from ingest.mqtt_session import Delivery, MqttSession, Outgoing
 from ingest.mqtt_target import MqttTarget
 from runtime.health import Health
+from runtime.language import say
 from runtime.log import get_logger
 from runtime.metrics import mqtt_messages
 
@@ -50,7 +51,7 @@ class MqttLink:
         self._dropped = mqtt_messages.labels("cmd", "dropped")
         self._next_complaint_s = 0.0
         self._sent = mqtt_messages.labels("cmd", "sent")
-        health.unwell(part, f"not connected to {target} yet", required=True)
+        health.unwell(part, say(zh=f"尚未连上 {target}", en=f"not connected to {target} yet"), required=True)
 
     async def run(self) -> None:
         """Be connected, or try to be, until cancelled. Raises what the network thread did not survive. Once only."""
@@ -119,7 +120,8 @@ class MqttLink:
         self._health.well(self._part, required=True)
 
     def disconnected(self, reason: str) -> None:
-        self._health.unwell(self._part, f"broker {self.target}: {reason}", required=True)
+        words = say(zh=f"MQTT 服务 {self.target}：{reason}", en=f"broker {self.target}: {reason}")
+        self._health.unwell(self._part, words, required=True)
 
     def _take(self, batch: Sequence[Delivery]) -> None:
         self._arrived.extend(batch)

@@ -24,6 +24,7 @@ from ingest.object_key import check_key, check_prefix
 from ingest.object_store import StoredObject
 from ingest.settings import ObjectStoreSettings
 from runtime.errors import ConfigurationError, InvalidInputError, NotFoundError, UnavailableError
+from runtime.language import say
 
 if TYPE_CHECKING:
     from minio.helpers import DictType
@@ -82,7 +83,7 @@ class S3Store:
     def put_file(self, key: str, source: Path, content_type: str, sha256: str) -> None:
         check_key(key)
         if not source.is_file():
-            raise NotFoundError(f"{source}: there is no such file to store")
+            raise NotFoundError(say(zh=f"{source}：没有这个文件", en=f"{source}: there is no such file to store"))
         metadata: DictType = {"sha256": sha256}
         with self._errors():
             self._make_bucket()
@@ -113,7 +114,12 @@ class S3Store:
                 self._download(key, arriving)
             arriving.replace(target)
         except OSError as error:
-            raise UnavailableError(f"{target} cannot be written: {error.strerror or error}") from None
+            raise UnavailableError(
+                say(
+                    zh=f"{target} 无法写入：{error.strerror or error}",
+                    en=f"{target} cannot be written: {error.strerror or error}",
+                )
+            ) from None
         finally:
             arriving.unlink(missing_ok=True)
 
@@ -163,8 +169,15 @@ class S3Store:
             if not code:
                 raise
             self._client.put_object(self._bucket, PROBE_KEY, io.BytesIO(b"probe"), len(b"probe"))
-            hint = ": it is too large for the store, or for a proxy in front of it" if code in _TOO_LARGE else ""
-            raise InvalidInputError(f"the object store {self._endpoint} never takes {key} ({code}){hint}") from None
+            too_large = code in _TOO_LARGE
+            zh_hint = "：它对存储或其前面的代理来说过大" if too_large else ""
+            en_hint = ": it is too large for the store, or for a proxy in front of it" if too_large else ""
+            raise InvalidInputError(
+                say(
+                    zh=f"对象存储 {self._endpoint} 拒收 {key}（{code}）{zh_hint}",
+                    en=f"the object store {self._endpoint} never takes {key} ({code}){en_hint}",
+                )
+            ) from None
 
     @contextmanager
     def _errors(self, key: str = "") -> Iterator[None]:
@@ -172,34 +185,52 @@ class S3Store:
             yield
         except S3Error as error:
             if error.code in _MISSING:
-                raise NotFoundError(f"the object store has no object {key}") from None
+                raise NotFoundError(
+                    say(zh=f"对象存储中没有 {key}", en=f"the object store has no object {key}")
+                ) from None
             if error.code == "NoSuchBucket":
                 self._bucket_is_there = False
             raise UnavailableError(self._explain(error.code or "unknown error")) from None
         except MinioException:
             raise UnavailableError(
-                f"{self._endpoint} answers, but not as an S3 object store: check s3_endpoint and s3_tls"
+                say(
+                    zh=f"{self._endpoint} 有应答，但不是 S3 对象存储：请检查 s3_endpoint 和 s3_tls",
+                    en=f"{self._endpoint} answers, but not as an S3 object store: check s3_endpoint and s3_tls",
+                )
             ) from None
         except urllib3.exceptions.HTTPError as error:
             raise UnavailableError(
-                f"the object store {self._endpoint} does not answer ({_cause(error)}): is it running, "
-                "and are s3_endpoint and s3_tls right?"
+                say(
+                    zh=f"对象存储 {self._endpoint} 没有应答（{_cause(error)}）：请检查它是否在运行，"
+                    "以及 s3_endpoint 和 s3_tls 是否正确",
+                    en=f"the object store {self._endpoint} does not answer ({_cause(error)}): is it running, "
+                    "and are s3_endpoint and s3_tls right?",
+                )
             ) from None
 
     def _explain(self, code: str) -> str:
         if code in _REFUSED:
-            return (
-                f"the object store {self._endpoint} refuses the login for bucket {self._bucket} ({code}): "
-                "check s3_access_key and s3_secret_key, and what they may do"
+            return say(
+                zh=f"对象存储 {self._endpoint} 拒绝登录存储桶 {self._bucket}（{code}）："
+                "请检查 s3_access_key 和 s3_secret_key 及其权限",
+                en=f"the object store {self._endpoint} refuses the login for bucket {self._bucket} ({code}): "
+                "check s3_access_key and s3_secret_key, and what they may do",
             )
-        return f"the object store {self._endpoint} cannot serve bucket {self._bucket} now ({code})"
+        return say(
+            zh=f"对象存储 {self._endpoint} 的存储桶 {self._bucket} 暂时不可用（{code}）",
+            en=f"the object store {self._endpoint} cannot serve bucket {self._bucket} now ({code})",
+        )
 
 
 def _client(settings: ObjectStoreSettings) -> Minio:
     if settings.s3_access_key is None or settings.s3_secret_key is None:
         raise ConfigurationError(
-            "s3_endpoint is set, so s3_access_key and s3_secret_key are needed too: "
-            "set SHARPEYES_S3_ACCESS_KEY and SHARPEYES_S3_SECRET_KEY, or ..._FILE with the path of a file"
+            say(
+                zh="设置了 s3_endpoint，就还需要 s3_access_key 和 s3_secret_key：请设置 SHARPEYES_S3_ACCESS_KEY 和 "
+                "SHARPEYES_S3_SECRET_KEY，或以 ..._FILE 指定文件的路径",
+                en="s3_endpoint is set, so s3_access_key and s3_secret_key are needed too: "
+                "set SHARPEYES_S3_ACCESS_KEY and SHARPEYES_S3_SECRET_KEY, or ..._FILE with the path of a file",
+            )
         )
     pool = urllib3.PoolManager(
         timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
@@ -219,7 +250,10 @@ def _client(settings: ObjectStoreSettings) -> Minio:
         )
     except ValueError as error:
         raise ConfigurationError(
-            f"s3_endpoint: {settings.s3_endpoint!r} is not HOST:PORT ({error}). Example: 127.0.0.1:9000"
+            say(
+                zh=f"s3_endpoint：{settings.s3_endpoint!r} 不是 HOST:PORT（{error}）。例如 127.0.0.1:9000",
+                en=f"s3_endpoint: {settings.s3_endpoint!r} is not HOST:PORT ({error}). Example: 127.0.0.1:9000",
+            )
         ) from None
 
 

@@ -23,10 +23,11 @@ from ingest.spool_file import SpoolFile
 from ingest.spool_record import SpoolRecord, read_record, write_record
 from runtime import metrics
 from runtime.errors import InvalidInputError, UnavailableError
+from runtime.language import say
 from runtime.log import get_logger
 
 RECORD, PART = ".json", ".part"
-KILLED = "the process was killed before anything of it was written"
+KILLED = say(zh="写入之前进程就被终止了", en="the process was killed before anything of it was written")
 
 CLIP_SHARE_OF_FREE = 4
 """Segments leave the whole reserve of the disk free, clips and snapshots a quarter of it: that is for the ledger."""
@@ -198,15 +199,24 @@ class Spool:
         while self.size_bytes + size_bytes > self._max_bytes:
             if not self._drop_oldest_segment():
                 raise SpoolFullError(
-                    f"the spool {self._folder} holds {self.size_bytes >> 20} MiB that wait for the object store, as "
-                    "much as spool_max_bytes allows: bring the object store back, or raise spool_max_bytes"
+                    say(
+                        zh=f"暂存目录 {self._folder} 中等待上传的文件已达 {self.size_bytes >> 20} MiB，到了 "
+                        "spool_max_bytes 的上限：请恢复对象存储，或调大 spool_max_bytes",
+                        en=f"the spool {self._folder} holds {self.size_bytes >> 20} MiB that wait for the object "
+                        "store, as much as spool_max_bytes allows: bring the object store back, or raise "
+                        "spool_max_bytes",
+                    )
                 )
         reserve_bytes = self._min_free_bytes // (1 if record.may_be_dropped else CLIP_SHARE_OF_FREE)
         while shutil.disk_usage(self._folder).free < reserve_bytes + size_bytes:
             if not self._drop_oldest_segment() and not (self._reclaim and self._reclaim()):
                 raise SpoolFullError(
-                    f"the disk of {self._folder} has less than {reserve_bytes >> 20} MiB left, which are kept for "
-                    "alerts: make room on it"
+                    say(
+                        zh=f"{self._folder} 所在磁盘的剩余空间不足 {reserve_bytes >> 20} MiB，这些空间要留给告警："
+                        "请清理磁盘",
+                        en=f"the disk of {self._folder} has less than {reserve_bytes >> 20} MiB left, which are kept "
+                        "for alerts: make room on it",
+                    )
                 )
 
     def _drop_oldest_segment(self) -> bool:
@@ -275,6 +285,10 @@ class Spool:
             yield
         except OSError as error:
             raise UnavailableError(
-                f"the spool {self._folder} cannot be written: {error.strerror or error}. "
-                "Check that its disk is there, has room, and belongs to this user."
+                say(
+                    zh=f"暂存目录 {self._folder} 无法写入：{error.strerror or error}。"
+                    "请检查磁盘是否在线、有无剩余空间、是否属于当前用户",
+                    en=f"the spool {self._folder} cannot be written: {error.strerror or error}. "
+                    "Check that its disk is there, has room, and belongs to this user",
+                )
             ) from None
