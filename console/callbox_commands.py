@@ -52,7 +52,7 @@ def add(
         position=read_position(position),
         enabled=not disabled,
     )
-    with command_registry(context) as registry:
+    with command_registry(context, may_begin=True) as registry:
         refuse_if_registered(registry.callbox, callbox_id, replace=replace)
         registry.put_callbox(callbox)
     note(say(zh=f"已登记呼叫盒 {callbox_id}", en=f"Registered call box {callbox_id}"))

@@ -124,7 +124,7 @@ def add(
         model=model,
         enabled=not disabled,
     )
-    with command_registry(context) as registry:
+    with command_registry(context, may_begin=True) as registry:
         refuse_if_registered(registry.camera, camera_id, replace=replace)
         registry.put_camera(camera)
     note(

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.exceptions import TyperException
 
 from console.lazy_commands import LazyCommands
 from console.settings import Settings
+from console.usage_errors import explain
 from runtime.errors import SharpEyesError
 from runtime.language import say
 from runtime.log import configure_logging, mask_url_login
@@ -60,9 +62,19 @@ def read_settings(data: Path | None, config: Path | None) -> Effective[Settings]
 def main() -> None:
     """Entry point of the `sharpeyes` command."""
     try:
-        app()
+        code = app(standalone_mode=False)  # else typer would print what was typed wrong, in English
     except SharpEyesError as error:
-        Console(stderr=True).print(
-            f"[red]{say(zh='错误', en='Error')}[/red]", escape(mask_url_login(str(error))), soft_wrap=True
-        )
-        sys.exit(2)
+        sys.exit(_refuse(mask_url_login(str(error)), 2))
+    except TyperException as error:
+        sys.exit(_refuse(mask_url_login(explain(error)), error.exit_code))
+    except typer.Abort:
+        sys.exit(_refuse(say(zh="已取消", en="cancelled"), 1))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(message: str, code: int) -> int:
+    """Say what is wrong, unless the help was the answer already; returns the exit code."""
+    if message.strip():
+        heading = say(zh="错误：", en="Error:")
+        Console(stderr=True).print(f"[red]{heading}[/red]", escape(message), soft_wrap=True, sep=say(zh="", en=" "))
+    return code

@@ -87,7 +87,7 @@ def import_csv(
         task = progress.add_task(say(zh="读取文件", en="Reading"))
         found = read_import(_read_file(file))
         progress.update(task, description=say(zh="核对登记", en="Checking against the registry"))
-        with command_registry(context) as registry:
+        with command_registry(context, may_begin=True) as registry:
             replaced = check_against(found, registry, may_replace=replace)
             if not found.problems and not dry_run:
                 progress.update(task, description=say(zh="写入", en="Writing"))

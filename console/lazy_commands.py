@@ -1,5 +1,9 @@
-"""Subcommands that are imported only when they are asked for, so that a short command does not load libav and ORT."""
+"""Subcommands that are imported only when they are asked for, so that a short command does not load libav and ORT.
 
+`--data` and `--config` belong to all of them and may stand anywhere: `sharpeyes up --demo --data X`.
+"""
+
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -25,8 +29,33 @@ COMMANDS = {
 """Name of a subcommand to the function or the typer app that is it, in the order of `--help`."""
 
 
+SHARED_OPTIONS = frozenset({"--data", "--config"})
+"""Each takes one value; no subcommand has an option of this name."""
+
+
+def shared_options_first(words: Sequence[str]) -> list[str]:
+    """The command line with `SHARED_OPTIONS` before the subcommand, where they are read; nothing after `--` moves."""
+    shared: list[str] = []
+    rest: list[str] = []
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if word == "--":
+            return [*shared, *rest, word, *left]
+        if word in SHARED_OPTIONS and left:
+            shared += [word, left.pop(0)]
+        elif "=" in word and word.partition("=")[0] in SHARED_OPTIONS:
+            shared.append(word)
+        else:
+            rest.append(word)
+    return [*shared, *rest]
+
+
 class LazyCommands(TyperGroup):
     """The group of `COMMANDS`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, shared_options_first(args))
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)

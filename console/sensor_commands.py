@@ -84,7 +84,7 @@ def add(
         position=read_position(position),
         enabled=not disabled,
     )
-    with command_registry(context) as registry:
+    with command_registry(context, may_begin=True) as registry:
         refuse_if_registered(registry.sensor, sensor_id, replace=replace)
         registry.put_sensor(sensor)
     note(say(zh=f"已登记传感器 {sensor_id}", en=f"Registered sensor {sensor_id}"))

@@ -39,7 +39,7 @@ def add(
     replace: Replace = False,
 ) -> None:
     site = Site(site_id=site_id, name=name or site_id, level=level, parent_id=parent)
-    with command_registry(context) as registry:
+    with command_registry(context, may_begin=True) as registry:
         refuse_if_registered(registry.site, site_id, replace=replace)
         registry.put_site(site)
     note(say(zh=f"已登记站点 {site_id}", en=f"Registered site {site_id}"))
