@@ -14,11 +14,11 @@ from rich.console import Console
 
 from alerts.call import BoxKey, BoxStep
 from console import simulate_camera_command
-from console.callbox_memory import CallBoxMemory
 from console.settings import Settings
-from console.simulated_callbox import SimulatedCallBox, Word, press_and_wait
 from devices.validation import check_id
+from ingest.callbox_memory import CallBoxMemory
 from ingest.mqtt_target import target_from_settings
+from ingest.simulated_callbox import SimulatedCallBox, Word, press_and_wait
 from runtime.errors import ConfigurationError, UnavailableError
 from runtime.language import say
 
@@ -131,7 +131,7 @@ def _converse(box: SimulatedCallBox) -> None:
         )
     _screen.print(
         say(
-            zh=f"呼叫盒 {box.callbox_id}:g 呼叫  r 挂断  u 满意  d 不满意  q 退出",
+            zh=f"呼叫盒 {box.callbox_id}：g 呼叫  r 挂断  u 满意  d 不满意  q 退出",
             en=f"Call box {box.callbox_id}: g call  r hang up  u thumb up  d thumb down  q quit",
         )
     )

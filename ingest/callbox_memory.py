@@ -81,7 +81,7 @@ class CallBoxMemory:
         except (OSError, msgspec.MsgspecError) as error:
             raise ConfigurationError(
                 say(
-                    zh=f"{self._path}：模拟呼叫盒的记录无法读取({error})。删除该文件即可重新开始",
+                    zh=f"{self._path}：模拟呼叫盒的记录无法读取（{error}）。删除该文件即可重新开始",
                     en=f"{self._path}: the simulated call box has an unreadable memory ({error}). Delete it",
                 )
             ) from None
@@ -93,7 +93,7 @@ class CallBoxMemory:
         except OSError as error:
             raise ConfigurationError(
                 say(
-                    zh=f"{self._path}：无法写入({error.strerror})。请用 --data 指定一个可写的目录",
+                    zh=f"{self._path}：无法写入（{error.strerror}）。请用 --data 指定一个可写的目录",
                     en=f"{self._path}: cannot be written: {error.strerror}. Choose a writable folder with --data",
                 )
             ) from None

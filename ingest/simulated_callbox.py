@@ -15,7 +15,7 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from alerts.call import BoxKey
-from console.callbox_memory import CallBoxMemory, Press
+from ingest.callbox_memory import CallBoxMemory, Press
 from ingest.device_messages import TOPIC_ROOT
 from ingest.mqtt_target import MqttTarget
 

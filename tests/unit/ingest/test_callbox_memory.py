@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from alerts.call import BoxKey
-from console.callbox_memory import MAX_WAITING, CallBoxMemory
+from ingest import callbox_memory
+from ingest.callbox_memory import CallBoxMemory
 from runtime.errors import ConfigurationError
 
 
@@ -30,11 +31,12 @@ def test_an_ack_of_another_boot_or_number_forgets_nothing(tmp_path: Path) -> Non
     assert memory.waiting == (press,)
 
 
-def test_the_oldest_presses_give_way_when_nobody_answers(tmp_path: Path) -> None:
+def test_the_oldest_presses_give_way_when_nobody_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callbox_memory, "MAX_WAITING", 3)  # each press is brought to the disk
     memory = CallBoxMemory(tmp_path / "box.json")
-    for at_ms in range(MAX_WAITING + 5):
+    for at_ms in range(5):
         memory.press(BoxKey.CALL, at_ms)
-    assert [press.t_ms for press in memory.waiting] == list(range(5, MAX_WAITING + 5))
+    assert [press.t_ms for press in memory.waiting] == [2, 3, 4]
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"boot": 1}', "\x00"])
