@@ -80,7 +80,7 @@ $(BIN)/python:
 	@if [ -z '$(PYTHON)' ]; then \
 		echo '需要 Python 3.11 或更高版本。 / Python 3.11 or later is needed.' >&2; exit 1; fi
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-		echo '缺少 venv，请先运行: sudo apt-get install python3-venv / venv is missing, please run: sudo apt-get install python3-venv' >&2; \
+		echo '缺少 venv，请先运行：sudo apt-get install python3-venv / venv is missing, please run: sudo apt-get install python3-venv' >&2; \
 		exit 1; }
 	@echo '[1/3] 创建 .venv / making .venv'
 	@$(PYTHON) -m venv $(VENV)

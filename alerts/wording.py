@@ -61,7 +61,7 @@ def zone_entered(device_name: str, object_class: str, zone: str) -> Text:
 
 def line_crossed(device_name: str, object_class: str, line: str, direction: Direction | None) -> Text:
     what = object_name(object_class)
-    zh = {Direction.A_TO_B: "(A 侧到 B 侧)", Direction.B_TO_A: "(B 侧到 A 侧)"}
+    zh = {Direction.A_TO_B: "（A 侧到 B 侧）", Direction.B_TO_A: "（B 侧到 A 侧）"}
     en = {Direction.A_TO_B: " from side A to side B", Direction.B_TO_A: " from side B to side A"}
     return Text(
         zh=f"{device_name}：{what.zh}越过“{line}”{zh.get(direction, '') if direction else ''}",

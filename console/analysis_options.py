@@ -11,7 +11,7 @@ from runtime.language import say
 
 Source = Annotated[str, typer.Argument(help=say(zh="视频文件或 rtsp:// 地址", en="A video file or an rtsp:// URL"))]
 
-Zones = Annotated[Path | None, typer.Option(help=say(zh="区域、线和规则 (YAML)", en="Zones, lines and rules (YAML)"))]
+Zones = Annotated[Path | None, typer.Option(help=say(zh="区域、线和规则（YAML）", en="Zones, lines and rules (YAML)"))]
 
 EveryFrame = Annotated[
     bool,

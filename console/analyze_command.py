@@ -100,7 +100,7 @@ def _about_file(error: CameraError) -> str:
     if error.problem.code is ProblemCode.CODEC_UNSUPPORTED:
         codec = error.problem.detail
         return say(
-            zh=f"不支持它的视频编码 ({codec})；可以先转换：ffmpeg -i 原文件 -c:v libx264 新文件.mp4",
+            zh=f"不支持它的视频编码（{codec}）；可以先转换：ffmpeg -i 原文件 -c:v libx264 新文件.mp4",
             en=f"its video codec ({codec}) is not supported; convert it: ffmpeg -i THIS -c:v libx264 NEW.mp4",
         )
     return str(error)

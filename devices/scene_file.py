@@ -89,9 +89,9 @@ class _PlainLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]  # types-PyYAML leaves it out
         if isinstance(event, yaml.AliasEvent):
-            self._refuse(say(zh="不支持别名 (*)", en="aliases (*) are not supported"), event.start_mark)
+            self._refuse(say(zh="不支持别名（*）", en="aliases (*) are not supported"), event.start_mark)
         if getattr(event, "tag", None) is not None:
-            self._refuse(say(zh="不支持标签 (!)", en="tags (!) are not supported"), event.start_mark)
+            self._refuse(say(zh="不支持标签（!）", en="tags (!) are not supported"), event.start_mark)
         if self.depth >= MAX_DEPTH:
             self._refuse(say(zh=f"嵌套超过 {MAX_DEPTH} 层", en=f"nested deeper than {MAX_DEPTH}"), event.start_mark)
         self.depth += 1

@@ -71,8 +71,8 @@ def bind_broker(host: str, port: int) -> socket.socket:
         other = port + 1 if 0 < port < 65535 else 11883
         raise ConfigurationError(
             say(
-                zh=f"mqtt_listen_port：无法在 {host}:{port} 上监听({reason})。可能已有 MQTT 服务占用该端口；请换一个，"
-                f"例如 SHARPEYES_MQTT_LISTEN_PORT={other}，或用 SHARPEYES_MQTT_URL 接入已有的服务",
+                zh=f"mqtt_listen_port：无法在 {host}:{port} 上监听（{reason}）。可能已有 MQTT 服务占用该端口；"
+                f"请换一个，例如 SHARPEYES_MQTT_LISTEN_PORT={other}，或用 SHARPEYES_MQTT_URL 接入已有的服务",
                 en=f"mqtt_listen_port: cannot listen on {host}:{port}: {reason}. Another broker may use it; choose "
                 f"another, for example SHARPEYES_MQTT_LISTEN_PORT={other}, or use that broker with SHARPEYES_MQTT_URL",
             )
