@@ -53,11 +53,12 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class _Noted:
-    """A finding on its way to the ledger, with what the sensor stands at after it."""
+    """A finding on its way to the ledger, its UTC time, and what the sensor stands at after it."""
 
     sensor: Sensor
     sites: tuple[SiteRef, ...]
     finding: SensorFinding
+    t_ns: int
     standing: Standing
 
 
@@ -89,7 +90,7 @@ class SensorDesk:
             if watch is None or watch.sensor != sensor:
                 stood = self._standing.get(sensor_id, Standing())
                 watch = SensorWatch(
-                    sensor, started_ns=self.clock.now_ns(), tripped=stood.tripped, missing=stood.missing
+                    sensor, started_ns=self._monotonic_ns(), tripped=stood.tripped, missing=stood.missing
                 )
             watches[sensor_id] = watch
         self._watches = watches
@@ -98,7 +99,7 @@ class SensorDesk:
         """Take a reading; what it means is in the ledger when this returns."""
         watch = self._watches.get(sensor.sensor_id)
         if watch is not None:
-            self._note(watch, watch.reading(value, self.clock.now_ns()))
+            self._note(watch, watch.reading(value, self._monotonic_ns()))
             await self._commit()
 
     async def run(self) -> None:
@@ -113,13 +114,18 @@ class SensorDesk:
     async def let_time_pass(self) -> None:
         """Look at every sensor now; raises as `reading` does."""
         for watch in self._watches.values():
-            self._note(watch, watch.tick(self.clock.now_ns()))
+            self._note(watch, watch.tick(self._monotonic_ns()))
         await self._commit()
 
+    def _monotonic_ns(self) -> int:
+        """What dwells and silence are measured by: the wall clock may be set while they run."""
+        return round(self.clock.monotonic_s() * NS_PER_S)
+
     def _note(self, watch: SensorWatch, findings: list[SensorFinding]) -> None:
-        sensor = watch.sensor
+        sensor, now_ns = watch.sensor, self.clock.now_ns()
         for finding in findings:
-            self._noted.append(_Noted(sensor, self._known.site_path(sensor.site_id), finding, _standing_of(watch)))
+            sites = self._known.site_path(sensor.site_id)
+            self._noted.append(_Noted(sensor, sites, finding, now_ns, _standing_of(watch)))
             if finding.kind is FindingKind.MISSING:
                 self.states.report(
                     sensor.sensor_id,
@@ -219,9 +225,9 @@ def _back_to_normal(txn: LedgerTxn, alert: AlertV1, noted: _Noted) -> None:
 def _opened(
     txn: LedgerTxn, noted: _Noted, kind: AlertKind, severity: Severity, summary: Text, reading: Reading
 ) -> AlertV1:
-    now = utc(noted.finding.t_ns)
+    now = utc(noted.t_ns)
     return AlertV1(
-        alert_id=new_alert_id(noted.finding.t_ns),
+        alert_id=new_alert_id(noted.t_ns),
         revision=1,
         change=Change.OPENED,
         status=AlertStatus.OPEN,

@@ -1,7 +1,7 @@
 """A sensor's readings against its thresholds: what tripped, what cleared, whether data is missing. Pure.
 
-In go readings and ticks with the host's time, out come findings, in order, each change once. Raises
-`InvalidInputError` for a value that is no number; nothing has changed then.
+In go readings and ticks with the host's monotonic time, which no time server sets; out come findings, in order, each
+change once. Raises `InvalidInputError` for a value that is no number; nothing has changed then.
 """
 
 import math

@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +14,7 @@ from analytics.sensor_desk import SensorDesk
 from devices.model import Crossing, Sensor, Site, SiteLevel, Threshold
 from ingest.device_states import DeviceStates
 from ingest.known_devices import Known
-from runtime.clock import FakeClock
+from runtime.clock import FakeClock, utc
 from runtime.errors import UnavailableError
 
 FLOOD = Threshold(name="flood", crossing=Crossing.ABOVE, trip=2.0, clear=1.5)
@@ -144,3 +144,31 @@ async def test_a_sensor_that_comes_back_to_the_registry_stands_as_it_left(river:
     again.desk.sensors_changed(KNOWN)
     await again.says(2.6)
     assert [alert.revision for alert in await again.told()] == [1, 2, 1]
+
+
+@pytest.mark.parametrize("jump_s", [-3600, 3600])
+async def test_a_host_clock_that_is_set_makes_no_sensor_missing_and_none_deaf(river: River, jump_s: float) -> None:
+    await river.says(1.0)
+    river.clock.jump_wall(jump_s)
+    await river.desk.let_time_pass()
+    assert await river.told() == []
+    river.clock.advance(61)
+    await river.desk.let_time_pass()
+    (missing,) = await river.told()
+    assert (missing.kind, missing.opened_at) == (AlertKind.SENSOR_MISSING, utc(river.clock.now_ns()))
+    assert "1 min" in missing.summary.en
+
+
+@pytest.mark.parametrize("jump_s", [-3600, 3600])
+async def test_a_dwell_lasts_as_long_as_it_lasts_when_the_host_clock_is_set(river: River, jump_s: float) -> None:
+    slow = replace(GAUGE, thresholds=(replace(FLOOD, dwell_s=30.0),))
+    river.desk.sensors_changed(Known(2, KNOWN.sites, {}, {"gauge": slow}))
+    await river.says(2.5)
+    river.clock.jump_wall(jump_s)
+    river.clock.advance(29)
+    await river.says(2.5)
+    assert await river.told() == []
+    river.clock.advance(1)
+    await river.desk.let_time_pass()
+    (alert,) = await river.told()
+    assert (alert.kind, alert.opened_at) == (AlertKind.SENSOR_THRESHOLD, utc(river.clock.now_ns()))
