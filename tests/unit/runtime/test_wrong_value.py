@@ -50,9 +50,7 @@ def refusal(spoken: str, monkeypatch: pytest.MonkeyPatch, variable: str, value: 
         ("HEIGHT", "1", "SHARPEYES_HEIGHT（环境变量）：没有这项设置。`sharpeyes settings` 可列出全部设置"),
     ],
 )
-def test_a_chinese_reader_reads_chinese(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
-) -> None:
+def test_a_chinese_reader_reads_chinese(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str) -> None:
     assert refusal("zh", monkeypatch, variable, value) == words
 
 
