@@ -109,6 +109,15 @@ def sensor_normal(device_name: str, metric: str, value: float | None, unit: str)
     return Text(zh=f"{device_name}：{what.zh}已恢复正常{zh}", en=f"{device_name}: {what.en} is back to normal{en}")
 
 
+def sensor_removed(device_name: str, metric: str) -> Text:
+    """Nobody watches the value any more."""
+    what = metric_name(metric)
+    return Text(
+        zh=f"{device_name}：{what.zh}监测已从登记中删除或停用，不再判断",
+        en=f"{device_name}: {what.en} is watched no more, removed from the registry or switched off",
+    )
+
+
 def call(device_name: str, step: CallStep, site_name: str) -> Text:
     """A call that is not closed; `site_name` is who is being rung or who answered."""
     zh = {

@@ -1,4 +1,5 @@
-"""From readings to sensor alerts: trips and silence open one, return to normal resolves it. One per sensor and cause.
+"""From readings to sensor alerts: trips and silence open one, return to normal or removal from the registry resolves
+it. One per sensor and cause.
 
 Runs on the loop; `run` is the task that lets time pass for dwells and silence. What stood before a restart is kept in
 the ledger, in the same commit as the alert, so nothing is told twice and nothing forgotten. `reading` raises
@@ -71,7 +72,7 @@ class SensorDesk:
     clock: Clock
     _watches: dict[str, SensorWatch] = field(default_factory=dict)
     _standing: dict[str, Standing] = field(default_factory=dict)
-    _noted: list[_Noted] = field(default_factory=list)
+    _noted: list[_Noted | Known] = field(default_factory=list)
     _committing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _known: Known = field(default_factory=Known)
 
@@ -81,9 +82,13 @@ class SensorDesk:
         self._standing = {sensor_id: _decoder.decode(value) for sensor_id, value in remembered.items()}
 
     def sensors_changed(self, known: Known) -> None:
-        """Watch these sensors from now on; what stood tripped under the same name stays so."""
+        """Watch these sensors from now on; what stood tripped under the same name stays so.
+
+        What is not among them any more is forgotten and its alerts are resolved, with the next commit.
+        """
         self._known = known
-        self._standing |= {sensor_id: _standing_of(watch) for sensor_id, watch in self._watches.items()}
+        all_stood = self._standing | {sensor_id: _standing_of(watch) for sensor_id, watch in self._watches.items()}
+        self._standing = {sensor_id: one for sensor_id, one in all_stood.items() if sensor_id in known.sensors}
         watches = {}
         for sensor_id, sensor in known.sensors.items():
             watch = self._watches.get(sensor_id)
@@ -94,6 +99,7 @@ class SensorDesk:
                 )
             watches[sensor_id] = watch
         self._watches = watches
+        self._noted.append(known)
 
     async def reading(self, sensor: Sensor, value: float) -> None:
         """Take a reading; what it means is in the ledger when this returns."""
@@ -146,6 +152,9 @@ class SensorDesk:
 
         def change(txn: LedgerTxn) -> None:
             for one in noted:
+                if isinstance(one, Known):
+                    _forget_what_is_gone(txn, one)
+                    continue
                 _CARRY_OUT[one.finding.kind](txn, one)
                 txn.remember(SCOPE, one.sensor.sensor_id, _encoder.encode(one.standing))
 
@@ -203,6 +212,37 @@ _CARRY_OUT: Mapping[FindingKind, Callable[[LedgerTxn, _Noted], None]] = {
     FindingKind.MISSING: _miss,
     FindingKind.BACK: _back,
 }
+
+
+def _forget_what_is_gone(txn: LedgerTxn, known: Known) -> None:
+    """Sensors and thresholds that nobody watches any more: nothing would ever clear them."""
+    thresholds = {sensor.sensor_id: {one.name for one in sensor.thresholds} for sensor in known.sensors.values()}
+    for alert in txn.unfinished(AlertKind.SENSOR_THRESHOLD):
+        name = alert.reading.threshold if alert.reading else None
+        if name not in thresholds.get(alert.device_id, set()):
+            _removed(txn, alert)
+    for alert in txn.unfinished(AlertKind.SENSOR_MISSING):
+        if alert.device_id not in thresholds:
+            _removed(txn, alert)
+    for sensor_id, value in txn.recall(SCOPE).items():
+        if sensor_id not in thresholds:
+            txn.forget(SCOPE, sensor_id)
+            continue
+        stood = _decoder.decode(value)
+        kept = tuple(name for name in stood.tripped if name in thresholds[sensor_id])
+        if kept != stood.tripped:
+            txn.remember(SCOPE, sensor_id, _encoder.encode(msgspec.structs.replace(stood, tripped=kept)))
+
+
+def _removed(txn: LedgerTxn, alert: AlertV1) -> None:
+    """Resolve an alert that nobody has taken; whoever has taken it is told once, and ends it."""
+    summary = wording.sensor_removed(alert.device_name, alert.reading.metric if alert.reading else "")
+    if alert.summary == summary:
+        return
+    is_taken = alert.status is not AlertStatus.OPEN
+    change = Change.UPDATED if is_taken else Change.RESOLVED
+    status = alert.status if is_taken else AlertStatus.RESOLVED
+    txn.put(revise(alert, change, txn.now_ns, status=status, summary=summary))
 
 
 def _back_to_normal(txn: LedgerTxn, alert: AlertV1, noted: _Noted) -> None:

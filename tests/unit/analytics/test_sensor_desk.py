@@ -10,7 +10,7 @@ import pytest
 from alerts.contract import TOPIC_ALERTS, AlertKind, AlertStatus, AlertV1, Change
 from alerts.ledger import Ledger
 from alerts.revision import revise
-from analytics.sensor_desk import SensorDesk
+from analytics.sensor_desk import SCOPE, SensorDesk
 from devices.model import Crossing, Sensor, Site, SiteLevel, Threshold
 from ingest.device_states import DeviceStates
 from ingest.known_devices import Known
@@ -172,3 +172,45 @@ async def test_a_dwell_lasts_as_long_as_it_lasts_when_the_host_clock_is_set(rive
     await river.desk.let_time_pass()
     (alert,) = await river.told()
     assert (alert.kind, alert.opened_at) == (AlertKind.SENSOR_THRESHOLD, utc(river.clock.now_ns()))
+
+
+NO_SENSOR = Known(2, KNOWN.sites, {}, {})
+NO_THRESHOLD = Known(
+    2, KNOWN.sites, {}, {"gauge": replace(GAUGE, thresholds=(replace(FLOOD, name="other", trip=9.0),))}
+)
+
+
+@pytest.mark.parametrize("then", [NO_SENSOR, NO_THRESHOLD])
+async def test_what_is_taken_out_of_the_registry_resolves_its_alert_and_is_forgotten(river: River, then: Known) -> None:
+    await river.says(2.5)
+    river.desk.sensors_changed(then)
+    await river.desk.let_time_pass()
+    last = (await river.told())[-1]
+    assert (last.revision, last.status, last.change) == (2, AlertStatus.RESOLVED, Change.RESOLVED)
+    assert "removed from the registry" in last.summary.en
+    river.desk.sensors_changed(KNOWN)
+    await river.says(2.6)
+    assert [alert.revision for alert in await river.told()] == [1, 2, 1], "it starts anew when it comes back"
+
+
+async def test_a_sensor_removed_while_the_bridge_was_down_or_silent_resolves_its_alert(river: River) -> None:
+    river.clock.advance(61)
+    await river.desk.let_time_pass()
+    desk = SensorDesk(river.ledger, DeviceStates(river.ledger, river.clock), river.clock)
+    await desk.restore()
+    desk.sensors_changed(NO_SENSOR)
+    await desk.let_time_pass()
+    assert [alert.status for alert in await river.told()] == [AlertStatus.OPEN, AlertStatus.RESOLVED]
+    assert await river.ledger.apply(lambda txn: txn.recall(SCOPE)) == {}
+
+
+async def test_who_has_taken_an_alert_hears_once_that_its_sensor_was_removed(river: River) -> None:
+    await river.says(2.5)
+    (opened,) = await river.told()
+    taken = revise(opened, Change.ACKNOWLEDGED, river.clock.now_ns(), status=AlertStatus.ACKNOWLEDGED)
+    await river.ledger.apply(lambda txn: txn.put(taken))
+    for _ in range(2):
+        river.desk.sensors_changed(NO_SENSOR)
+        await river.desk.let_time_pass()
+    last = (await river.told())[-1]
+    assert (last.revision, last.status, last.change) == (3, AlertStatus.ACKNOWLEDGED, Change.UPDATED)
