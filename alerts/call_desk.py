@@ -5,6 +5,7 @@ comes back (`retell`). `run` is the task of the time-outs: they are computed fro
 Raises `UnavailableError` when the ledger takes no commit: then nothing happened and the press has to come again.
 """
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from runtime import metrics
 from runtime.clock import NS_PER_S, Clock, to_ns
 from runtime.errors import SharpEyesError, UnavailableError
 from runtime.log import get_logger
+
+MAX_TOGETHER = 250
+"""Presses in one change: they share its cost, and the first does not wait long for the last."""
 
 COMPLAIN_EVERY_S = 1.0
 """A broker that overflows loses presses by the thousand, and a log line costs more than a press; the metric has all."""
@@ -86,28 +90,45 @@ class CallDesk:
         self._last_seq: dict[str, tuple[str, int]] = {}
         self._next_complaint_s = 0.0
 
-    async def press(self, press: BoxPress, when_safe: Callable[[], None] | None = None) -> PressOutcome:
+    async def press_all(
+        self, presses: Sequence[BoxPress], when_safe: Callable[[BoxPress], None]
+    ) -> list[PressOutcome | BaseException]:
+        """What `press` returns or raises for each of these, in their order; they share the ledger's changes."""
+        outcomes: list[PressOutcome | BaseException] = []
+        for at in range(0, len(presses), MAX_TOGETHER):  # one after another, so that a box's presses keep their order
+            together = presses[at : at + MAX_TOGETHER]
+            try:
+                outcomes += await self._press(together, when_safe)
+            except UnavailableError as error:
+                outcomes += [error] * len(together)
+            except Exception:  # noqa: BLE001 - whatever it is, it is found again below, beside the press that meets it
+                single = (self.press(press, when_safe) for press in together)
+                outcomes += await asyncio.gather(*single, return_exceptions=True)
+        return outcomes
+
+    async def press(self, press: BoxPress, when_safe: Callable[[BoxPress], None] | None = None) -> PressOutcome:
         """Deal with one press of a key; on the disk when this returns.
 
         `when_safe` is called once it is there, before the box hears what the press has done: acknowledge it in there.
         Raises NotFoundError for a call box that is not registered.
         """
-        place = await self._places.callbox(press.callbox_id)
+        return (await self._press([press], when_safe))[0]
 
-        def change(txn: LedgerTxn) -> list[CallMoved] | None:
-            if not txn.once(f"press/{press.callbox_id}/{press.boot}", str(press.seq)):
-                return None
-            stimulus = STIMULUS_OF_KEY[press.key]
-            return _press(txn, place, stimulus, press.received_ns) or _latest(txn, press.callbox_id)
-
-        moved = await self._ledger.apply(change)
-        outcome = PressOutcome.DUPLICATE if moved is None else PressOutcome.ACCEPTED
-        if when_safe is not None:
-            when_safe()
-        if moved is not None:
-            self._notice_gap(press)
-            await self.moved(moved)
-        return outcome
+    async def _press(
+        self, presses: Sequence[BoxPress], when_safe: Callable[[BoxPress], None] | None
+    ) -> list[PressOutcome]:
+        """All of them in one change, or none."""
+        placed = [(press, await self._places.callbox(press.callbox_id)) for press in presses]
+        made = await self._ledger.apply(lambda txn: [_press_once(txn, press, place) for press, place in placed])
+        moved: list[CallMoved] = []
+        for press, calls in zip(presses, made, strict=True):
+            if when_safe is not None:
+                when_safe(press)
+            if calls is not None:
+                self._notice_gap(press)
+                moved += calls
+        await self.moved(moved)
+        return [PressOutcome.DUPLICATE if calls is None else PressOutcome.ACCEPTED for calls in made]
 
     async def moved(self, calls: Sequence[CallMoved]) -> None:
         """After a commit: set the deadlines of these calls and tell their boxes."""
@@ -219,6 +240,13 @@ class CallDesk:
 
 
 # Below here: on the ledger's writer thread, inside a change.
+
+
+def _press_once(txn: LedgerTxn, press: BoxPress, place: Place) -> list[CallMoved] | None:
+    """What the box is to hear of this press; None when it came before."""
+    if not txn.once(f"press/{press.callbox_id}/{press.boot}", str(press.seq)):
+        return None
+    return _press(txn, place, STIMULUS_OF_KEY[press.key], press.received_ns) or _latest(txn, press.callbox_id)
 
 
 def _press(txn: LedgerTxn, place: Place, stimulus: Stimulus, received_ns: int) -> list[CallMoved]:

@@ -47,12 +47,12 @@ COMPLAIN_EVERY_S = 1.0
 PART = "bridge ledger"
 LOW_BATTERY_CODE = "battery_low"
 
-_PRESS_OUTCOMES = {outcome: mqtt_messages.labels("event", outcome) for outcome in (*map(str, PressOutcome), "refused")}
+_PRESS_OUTCOMES = {outcome: mqtt_messages.labels("event", outcome) for outcome in map(str, PressOutcome)}
 
 _log = get_logger(__name__)
 
 Work = Callable[[], Awaitable[None]]
-"""What a delivery asks for, in the ledger when it returns."""
+"""What a delivery other than a press asks for, in the ledger when it returns."""
 
 
 class Readings(Protocol):
@@ -89,21 +89,29 @@ class DeviceInbox:
         backoff = Backoff(0.1, 2.0)
         waiting = [(delivery, work) for delivery in batch if (work := self._work_or_fault(delivery)) is not None]
         while waiting:
-            outcomes = await asyncio.gather(*(work() for _, work in waiting), return_exceptions=True)
-            away = [outcome for outcome in outcomes if isinstance(outcome, UnavailableError)]
-            waiting = self._to_try_again(waiting, outcomes)
-            if away:
+            presses = [(delivery, work) for delivery, work in waiting if isinstance(work, BoxPress)]
+            others = [(delivery, work) for delivery, work in waiting if not isinstance(work, BoxPress)]
+            pressed = await self.desk.press_all([press for _, press in presses], self._acknowledge)
+            done = await asyncio.gather(*(work() for _, work in others), return_exceptions=True)
+            outcomes = [*pressed, *done]
+            waiting = self._to_try_again([*presses, *others], outcomes)
+            if waiting:
+                away = [outcome for outcome in outcomes if isinstance(outcome, UnavailableError)]
                 await self._wait_out(away, backoff)
         self.health.well(PART, required=True)
         self.link.settle(batch)
 
     def _to_try_again(
-        self, tried: Sequence[tuple[Delivery, Work]], outcomes: Sequence[object]
-    ) -> list[tuple[Delivery, Work]]:
+        self, tried: Sequence[tuple[Delivery, BoxPress | Work]], outcomes: Sequence[object]
+    ) -> list[tuple[Delivery, BoxPress | Work]]:
         waiting = []
         for (delivery, work), outcome in zip(tried, outcomes, strict=True):
-            if isinstance(outcome, UnavailableError):
+            if isinstance(outcome, PressOutcome):
+                _PRESS_OUTCOMES[outcome].inc()
+            elif isinstance(outcome, UnavailableError):
                 waiting.append((delivery, work))
+            elif isinstance(outcome, NotFoundError | ConflictError | InvalidInputError):
+                self._refuse(_channel_of(delivery), "refused", delivery, outcome)  # tried again, it would still fail
             elif isinstance(outcome, Exception):
                 self._note_fault(delivery, outcome)
             elif isinstance(outcome, BaseException):
@@ -115,14 +123,14 @@ class DeviceInbox:
         _log.error("messages wait for the ledger", waiting=len(away), reason=str(away[0]))
         await self.clock.sleep(backoff.next_s())
 
-    def _work_or_fault(self, delivery: Delivery) -> Work | None:
+    def _work_or_fault(self, delivery: Delivery) -> BoxPress | Work | None:
         try:
             return self._work_for(delivery)
         except Exception as error:  # noqa: BLE001 - supervision: delivered again, it would stop the bridge again
             self._note_fault(delivery, error)
             return None
 
-    def _work_for(self, delivery: Delivery) -> Work | None:
+    def _work_for(self, delivery: Delivery) -> BoxPress | Work | None:
         try:
             address = parse_topic(delivery.topic)
         except InvalidInputError as error:
@@ -144,10 +152,10 @@ class DeviceInbox:
         if address.device_id not in (known.callboxes if address.kind is DeviceKind.CALLBOX else known.sensors):
             raise NotFoundError(f"{address.kind} {address.device_id} is not registered, or switched off")
 
-    def _work_of(self, address: Address, message: Payload) -> Work | None:
+    def _work_of(self, address: Address, message: Payload) -> BoxPress | Work | None:
         if isinstance(message, KeyPress):
             self._note_alive(address)
-            return partial(self._press, address.device_id, message)
+            return BoxPress(address.device_id, message.boot, message.seq, message.key, self.clock.now_ns())
         if isinstance(message, DeviceReport):
             self._report_state(address, message)
             is_back = address.kind is DeviceKind.CALLBOX and message.state == "ready"
@@ -161,16 +169,8 @@ class DeviceInbox:
         mqtt_messages.labels(address.channel, "accepted").inc()
         return partial(self._read, sensor, message.value)
 
-    async def _press(self, callbox_id: str, press: KeyPress) -> None:
-        ack = Outgoing(command_topic(callbox_id), ack_payload(press))
-        boxed = BoxPress(callbox_id, press.boot, press.seq, press.key, self.clock.now_ns())
-        try:
-            outcome = await self.desk.press(boxed, lambda: self.link.send((ack,)))
-        except (NotFoundError, ConflictError, InvalidInputError) as error:  # repeated for ever, it would still fail
-            _PRESS_OUTCOMES["refused"].inc()
-            _log.error("press refused", callbox=callbox_id, reason=str(error))
-        else:
-            _PRESS_OUTCOMES[outcome].inc()
+    def _acknowledge(self, press: BoxPress) -> None:
+        self.link.send((Outgoing(command_topic(press.callbox_id), ack_payload(press.boot, press.seq)),))
 
     async def _retell(self, callbox_id: str) -> None:
         await self.desk.retell(callbox_id)
@@ -207,7 +207,7 @@ class DeviceInbox:
 
     def _note_fault(self, delivery: Delivery, error: Exception) -> None:
         """An unforeseen failure: the message is settled; a press hears no `ack`, so its box sends it again."""
-        mqtt_messages.labels("unknown", "failed").inc()
+        mqtt_messages.labels(_channel_of(delivery), "failed").inc()
         if self.clock.monotonic_s() < self._next_fault_s:
             self._faults_unsaid += 1
             return
@@ -225,3 +225,10 @@ class DeviceInbox:
         topic = delivery.topic[:SHOWN_CHARS]
         _log.warning("message refused", topic=topic, reason=str(error), refused_unsaid_since_last=self._unsaid)
         self._unsaid = 0
+
+
+def _channel_of(delivery: Delivery) -> str:
+    try:
+        return parse_topic(delivery.topic).channel
+    except InvalidInputError:
+        return "unknown"

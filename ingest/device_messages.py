@@ -148,9 +148,9 @@ def command_topic(callbox_id: str) -> str:
     return f"{TOPIC_ROOT}/callbox/{callbox_id}/cmd"
 
 
-def ack_payload(press: KeyPress) -> bytes:
+def ack_payload(boot: str, seq: int) -> bytes:
     """The command that tells a box that this press is safe: it stops repeating it."""
-    return msgspec.json.encode({"cmd": "ack", "boot": press.boot, "seq": press.seq})
+    return msgspec.json.encode({"cmd": "ack", "boot": boot, "seq": seq})
 
 
 def command_payload(step: BoxStep, call_id: str) -> bytes:

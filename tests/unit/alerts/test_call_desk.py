@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from alerts.call_desk import BoxCommand, BoxPress, CallDesk, PressOutcome
 from alerts.call_revision import step_of
 from alerts.contract import AlertV1, CallOutcome, CallStep
 from alerts.ledger import Ledger
+from alerts.ledger_txn import LedgerTxn
 from alerts.places import Places
 from alerts.settings import CallSettings
 from devices.model import CallBox, Site, SiteLevel
@@ -142,6 +144,65 @@ async def test_a_replayed_press_is_acknowledged_and_changes_nothing(desk: Desk) 
     assert await desk.call() == before
 
 
+async def without_time_outs(desk: Desk) -> None:
+    """End the task that changes the ledger by itself."""
+    desk.run.cancel()
+    await asyncio.gather(desk.run, return_exceptions=True)
+
+
+def presses_of(desk: Desk, *pressed: tuple[str, BoxKey, int]) -> list[BoxPress]:
+    return [BoxPress(box, "boot", seq, key, desk.clock.now_ns()) for box, key, seq in pressed]
+
+
+async def test_presses_that_come_together_take_one_change_and_do_what_each_would_do_alone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await without_time_outs(desk)
+    changes, apply, safe = [], desk.ledger.apply, []
+
+    async def counted(fn: Callable[[LedgerTxn], Any]) -> Any:
+        changes.append(fn)
+        return await apply(fn)
+
+    monkeypatch.setattr(desk.ledger, "apply", counted)
+    call, hangup = BoxKey.CALL, BoxKey.HANGUP
+    together = presses_of(desk, ("box-1", call, 1), ("box-2", call, 1), ("box-1", call, 1), ("box-1", hangup, 2))
+    outcomes = await desk.desk.press_all(together, safe.append)
+    assert [str(outcome) for outcome in outcomes] == ["accepted", "accepted", "duplicate", "accepted"]
+    assert (len(changes), safe, desk.heard) == (1, together, [("box-1", "closed")])
+    assert step_of(await desk.call("box-2")) is CallStep.OPEN
+
+
+async def test_a_press_that_fails_among_others_fails_alone_and_a_box_keeps_the_order_of_its_presses(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.call_desk.MAX_TOGETHER", 2)
+    call, hangup, safe = BoxKey.CALL, BoxKey.HANGUP, []
+    together = presses_of(desk, ("box-1", call, 1), ("stranger", call, 1), ("box-1", hangup, 2), ("box-2", call, 1))
+    outcomes = await desk.desk.press_all(together, safe.append)
+    assert isinstance(outcomes[1], NotFoundError)
+    assert [outcomes[n] for n in (0, 2, 3)] == [PressOutcome.ACCEPTED] * 3
+    assert safe == [together[0], *together[2:]]
+    assert desk.heard == [("box-1", "closed")]
+
+
+async def test_a_ledger_that_is_away_is_asked_once_for_all_that_come_together(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await without_time_outs(desk)
+    asked = []
+
+    async def refuse(fn: object) -> None:
+        asked.append(fn)
+        raise UnavailableError("disk full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.ledger, "apply", refuse)
+        outcomes = await desk.desk.press_all(presses_of(desk, *(("box-1", BoxKey.CALL, n) for n in range(9))), print)
+    assert [type(outcome) for outcome in outcomes] == [UnavailableError] * 9
+    assert len(asked) == 1
+
+
 async def test_a_skipped_press_does_not_keep_the_next_one_out_and_is_counted(desk: Desk) -> None:
     await ring(desk)
     gaps = metrics.press_gaps._value.get()
@@ -169,6 +230,7 @@ async def test_a_box_that_is_not_registered_is_refused(desk: Desk) -> None:
 async def test_nobody_answers_so_the_call_goes_up_until_the_root(desk: Desk) -> None:
     await ring(desk)
     for site_id in ("town", "county"):
+        await eventually(lambda: desk.clock.sleepers > 0)
         desk.clock.advance(29.9)
         assert not await desk.is_rung(site_id)
         desk.clock.advance(0.2)
@@ -229,6 +291,7 @@ async def test_a_restart_carries_out_what_came_due_while_it_was_down(desk: Desk)
     desk.clock.advance(300)
     await desk.start()
     await eventually(lambda: desk.is_rung("town"))
+    await eventually(lambda: desk.clock.sleepers > 0)
     desk.clock.advance(29)
     assert not await desk.is_rung("county"), "each level has its own 30 s, also after a restart"
     desk.clock.advance(2)

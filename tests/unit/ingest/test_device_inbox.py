@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from alerts.call_desk import BoxCommand, CallDesk
 from alerts.contract import AlertKind
 from alerts.ledger import Ledger
-from alerts.places import Places
+from alerts.places import Place, Places
 from alerts.settings import CallSettings
 from devices.model import CallBox, Sensor, Site, SiteLevel
 from ingest.device_inbox import DeviceInbox
@@ -23,7 +23,7 @@ from ingest.mqtt_link import MqttLink
 from ingest.mqtt_session import Delivery, Outgoing
 from runtime import metrics
 from runtime.clock import FakeClock
-from runtime.errors import UnavailableError
+from runtime.errors import NotFoundError, UnavailableError
 from runtime.health import Health
 from tests.waiting import eventually
 
@@ -81,6 +81,17 @@ class OneVillage:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+@dataclass
+class Unplaced:
+    """Places that do not know one box: it went between two looks at the registry."""
+
+    box_id: str
+
+    async def callbox(self, callbox_id: str) -> Place:
+        assert callbox_id == self.box_id
+        raise NotFoundError(callbox_id)
 
 
 @dataclass
@@ -204,6 +215,12 @@ async def test_a_message_that_meets_a_fault_of_ours_is_settled_alone_and_the_oth
     assert isinstance(line["exc_info"], ZeroDivisionError)
 
 
+async def test_a_press_that_the_desk_refuses_keeps_no_other_press_out(desk: Desk) -> None:
+    desk.inbox.desk._places = cast(Places, Unplaced("box-1"))
+    await desk.deal_with(press(1), reading(1, 1.5))
+    assert (len(desk.link.settled), desk.link.commands(), desk.readings.values) == (2, [], [1.5])
+
+
 async def test_a_message_that_cannot_even_be_looked_at_costs_itself_alone(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,7 +233,7 @@ async def test_a_message_that_cannot_even_be_looked_at_costs_itself_alone(
 
 
 def _failed() -> float:
-    return metrics.mqtt_messages.labels("unknown", "failed")._value.get()
+    return metrics.mqtt_messages.labels("reading", "failed")._value.get()
 
 
 async def test_a_reading_that_comes_twice_counts_once_and_a_new_boot_starts_anew(desk: Desk) -> None:
