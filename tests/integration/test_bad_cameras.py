@@ -85,7 +85,7 @@ async def test_a_bad_camera_costs_itself_alone_and_says_why_without_its_password
         street_camera("bad-hostile", hostile_rtsp.url("garbage-after"), cooldown_s=2),
     )
     register(tmp_path, None, good, wrong, hostile)
-    with RoleProcess("worker", tmp_path, {**on_kafka(kafka), "instance": "bad-cameras"}) as worker:
+    with RoleProcess("worker", tmp_path, {**on_kafka(kafka), "instance": "bad-cameras", "language": "en"}) as worker:
         async with device_states(kafka) as states, downstream(kafka) as heard:
             refused = await states.code("bad-wrong-password", "login_refused")
             assert refused["condition"] == "offline"
@@ -140,7 +140,8 @@ async def test_a_spool_that_cannot_be_written_costs_the_clips_alone_and_is_named
 ) -> None:
     register(tmp_path, None, street_camera("spool-street", rtsp_server.url("street"), cooldown_s=2))
     (tmp_path / "spool").write_text("not a folder")
-    settings = {**on_kafka(kafka), "clip_max_s": 5, "pre_roll_s": 1, "post_roll_s": 1, "instance": "spool"}
+    short = {"clip_max_s": 5, "pre_roll_s": 1, "post_roll_s": 1}
+    settings = {**on_kafka(kafka), **short, "instance": "spool", "language": "en"}
     with RoleProcess("worker", tmp_path, settings) as worker:
         async with downstream(kafka) as heard:
             without = await heard.revision("spool-street", 2)

@@ -27,11 +27,6 @@ WRONG = {
     "a model list that is not there": ("worker", {"model_catalogue": "/no/such.toml"}, "/no/such.toml"),
     "a bridge without a broker": ("bridge", {}, "mqtt_url", "SHARPEYES_MQTT_URL=mqtt://127.0.0.1:1883"),
     "a broker's port that is none": ("bridge", {"mqtt_url": "mqtt://h:99999"}, "mqtt_url", "mqtt://127.0.0.1:1883"),
-    "a broker's password without a user": (
-        "bridge",
-        {"mqtt_url": "mqtt://h", "mqtt_password": PASSWORD},
-        "SHARPEYES_MQTT_USERNAME",
-    ),
     "a secret's file that is not there": ("bridge", {"mqtt_password_file": "/no/such"}, "SHARPEYES_MQTT_PASSWORD_FILE"),
     "an address that is not ours": ("worker", {"http_host": "no.such.host.invalid"}, "http_host", "127.0.0.1"),
 }
