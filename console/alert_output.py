@@ -1,18 +1,22 @@
 """How alerts look on a terminal: one line, a table, or everything about one. Prints on standard output."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text as RichText
 
-from alerts.contract import AlertStatus, AlertV1, CallStep, CaseStatus, Change, ClipState, Text
+from alerts.contract import AlertStatus, AlertV1, CaseStatus, ClipState, Text
 from alerts.wording import KINDS
+from console.alert_changes import STEPS, what_changed
 from devices.model import Severity
 from runtime.language import LANGUAGE, say
 
 SHOWN_ID_CHARS = 14
 """The time in milliseconds and four random characters: enough to type, and to tell alerts apart."""
+
+LINE_COLUMNS = 100
+"""A line that wraps is hard to follow while others come; `alerts show` and --json have the whole text."""
 
 STATUSES: Mapping[AlertStatus, str] = {
     AlertStatus.OPEN: say(zh="待处理", en="open"),
@@ -21,26 +25,10 @@ STATUSES: Mapping[AlertStatus, str] = {
     AlertStatus.RESOLVED: say(zh="已处置", en="resolved"),
     AlertStatus.CLOSED: say(zh="已关闭", en="closed"),
 }
-CHANGES: Mapping[Change, str] = {
-    Change.OPENED: say(zh="新告警", en="opened"),
-    Change.UPDATED: say(zh="有更新", en="updated"),
-    Change.ACKNOWLEDGED: say(zh="已受理", en="acknowledged"),
-    Change.DISPATCHED: say(zh="已派人", en="dispatched"),
-    Change.RESOLVED: say(zh="已处置", en="resolved"),
-    Change.CLOSED: say(zh="已关闭", en="closed"),
-}
 SEVERITIES: Mapping[Severity, str] = {
     Severity.INFO: say(zh="提示", en="info"),
     Severity.WARNING: say(zh="警告", en="warning"),
     Severity.CRITICAL: say(zh="紧急", en="critical"),
-}
-STEPS: Mapping[CallStep, str] = {
-    CallStep.OPEN: say(zh="已按键", en="pressed"),
-    CallStep.RINGING: say(zh="振铃中", en="ringing"),
-    CallStep.ANSWERED: say(zh="已接听", en="answered"),
-    CallStep.DISPATCHED: say(zh="已派人", en="someone is on the way"),
-    CallStep.RATING: say(zh="等待评价", en="waiting for a rating"),
-    CallStep.CLOSED: say(zh="已结束", en="ended"),
 }
 CASES: Mapping[CaseStatus, str] = {
     CaseStatus.ACCEPTED: say(zh="受理", en="accepted"),
@@ -62,16 +50,15 @@ def words(text: Text) -> str:
     return text.zh if LANGUAGE == "zh" else text.en
 
 
-def line(alert: AlertV1) -> RichText:
-    """One revision on one line: when, how severe, which, what happened, what the alert says, its clip."""
+def line(alert: AlertV1, before: AlertV1 | None = None) -> RichText:
+    """One revision on one line of at most LINE_COLUMNS: when, how severe, which, what it changed, what it says."""
     shown = RichText()
     shown.append(alert.updated_at.astimezone().strftime("%H:%M:%S  "), style="dim")
     shown.append(SEVERITIES[alert.severity], style=_STYLES[alert.severity])
     shown.append(f"  {alert.alert_id[:SHOWN_ID_CHARS]}  ")
-    shown.append(f"#{alert.revision} {CHANGES[alert.change]}  ")
+    shown.append(f"#{alert.revision} {what_changed(alert, before)}  ")
     shown.append(printable(words(alert.summary)))
-    if alert.clip is not None and alert.clip_state is ClipState.READY:
-        shown.append(f"  {alert.clip.key}", style="dim")
+    shown.truncate(LINE_COLUMNS, overflow="ellipsis")
     return shown
 
 
@@ -97,19 +84,29 @@ def table(alerts: Sequence[AlertV1]) -> Table:
     return made
 
 
-def details(alert: AlertV1, history: Sequence[AlertV1]) -> Table:
-    """Everything about one alert, and what happened to it."""
+def details(alert: AlertV1, history: Sequence[AlertV1], place_of: Callable[[str], str]) -> Table:
+    """Everything about one alert, and what happened to it; `place_of` says where the object of a key is."""
     made = Table(box=None, pad_edge=False, show_header=False)
+    made.add_column(overflow="fold", no_wrap=True)
     made.add_column(overflow="fold")
-    made.add_column(overflow="fold")
-    for name, value in _fields(alert):
+    for name, value in _fields(alert, place_of):
         made.add_row(RichText(name, style="dim"), RichText(printable(value)))
+    before: AlertV1 | None = None
     for past in history:
-        made.add_row(RichText(f"#{past.revision}", style="dim"), line(past))
+        made.add_row(RichText(f"#{past.revision}", style="dim"), RichText(_happened(past, before)))
+        before = past
     return made
 
 
-def _fields(alert: AlertV1) -> list[tuple[str, str]]:
+def _happened(alert: AlertV1, before: AlertV1 | None) -> str:
+    """When and what; the sentence only where it is not the one above."""
+    moment = alert.updated_at.astimezone().strftime("%m-%d %H:%M:%S")
+    is_new = before is None or before.summary != alert.summary
+    said = f"  {printable(words(alert.summary))}" if is_new else ""
+    return f"{moment}  {what_changed(alert, before)}{said}"
+
+
+def _fields(alert: AlertV1, place_of: Callable[[str], str]) -> list[tuple[str, str]]:
     fields = [
         (say(zh="编号", en="Id"), alert.alert_id),
         (say(zh="内容", en="What"), words(alert.summary)),
@@ -126,9 +123,9 @@ def _fields(alert: AlertV1) -> list[tuple[str, str]]:
         case = " ".join(filter(None, (CASES[alert.case.status], alert.case.by, alert.case.note)))
         fields.append((say(zh="处置", en="Case"), case))
     if alert.snapshot is not None:
-        fields.append((say(zh="截图", en="Snapshot"), alert.snapshot.key))
+        fields.append((say(zh="截图", en="Snapshot"), place_of(alert.snapshot.key)))
     if alert.clip_state is not ClipState.NONE:
-        key = f" {alert.clip.key}" if alert.clip else ""
+        key = f" {place_of(alert.clip.key)}" if alert.clip else ""
         fields.append((say(zh="片段", en="Clip"), CLIPS[alert.clip_state] + key))
     return fields
 

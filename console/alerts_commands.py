@@ -38,6 +38,7 @@ from console.alert_options import (
 from console.alert_output import CASES, STATUSES, details, line, standard_output, table
 from console.data_folder import prepare_data_folder
 from console.record_output import note
+from console.registry_context import command_registry, require_database
 from console.registry_options import AsJson
 from console.settings import Settings
 from runtime.backoff import Backoff
@@ -49,6 +50,9 @@ SHOWN_EFFECT_S = 10.0
 """How long `answer` waits to show what its answer did: as long as Kafka takes to move a partition to another reader."""
 
 POLL_S = 0.2
+
+MAX_REMEMBERED = 10_000
+"""Alerts whose last revision `watch` keeps, to say what the next one changed: about 20 MB."""
 
 app = typer.Typer(no_args_is_help=True, help=say(zh="告警：查询、跟踪、答复", en="Alerts: search, follow, answer"))
 
@@ -86,6 +90,8 @@ def list_alerts(
     stored = wanted.stored(read_moment(since, "--since", now_ns), read_moment(until, "--until", now_ns))
     with _store(context) as store:
         page = store.list(stored, limit, cursor)
+    if not page.alerts and site is not None:
+        _refuse_unknown_site(context, site)
     if as_json:
         typer.echo(_encoder.encode({"alerts": page.alerts, "next_cursor": page.next_cursor}).decode())
         return
@@ -105,7 +111,10 @@ def show(context: typer.Context, alert: AlertIdArgument, as_json: AsJson = False
     if as_json:
         typer.echo(_encoder.encode({"alert": found, "history": history}).decode())
     else:
-        standard_output().print(details(found, history))
+        from ingest.open_store import place_of_object  # it loads the S3 client, which only this needs
+
+        settings: Settings = context.obj.values
+        standard_output().print(details(found, history, lambda key: place_of_object(settings, settings.data, key)))
 
 
 @app.command(
@@ -167,6 +176,7 @@ def answer(
 @contextlib.contextmanager
 def _store(context: typer.Context) -> Iterator[AlertStore]:
     settings: Settings = context.obj.values
+    require_database(settings)
     prepare_data_folder(settings.data)
     url = settings.database_url.get_secret_value() if settings.database_url is not None else None
     store = open_alert_store(url, settings.data)
@@ -174,6 +184,12 @@ def _store(context: typer.Context) -> Iterator[AlertStore]:
         yield store
     finally:
         store.close()
+
+
+def _refuse_unknown_site(context: typer.Context, site_id: str) -> None:
+    """No alert is one answer, a mistyped site another; a site that was removed may still have alerts."""
+    with command_registry(context) as registry:
+        registry.site(site_id)
 
 
 def _find(store: AlertStore, given: str) -> AlertV1:
@@ -248,6 +264,8 @@ def _effect(store: AlertStore, update: CaseUpdateV1) -> AlertV1 | None:
 
 
 async def _watch(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
+    if settings.kafka_bootstrap is None:  # the embedded bus is in the data folder
+        require_database(settings)
     prepare_data_folder(settings.data)
     output = standard_output()
     bus = open_bus(settings, settings.data)
@@ -265,21 +283,37 @@ async def _watch(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
 
 
 async def _follow(bus: Bus, wanted: Wanted, output: Console, *, as_json: bool) -> None:
+    seen: dict[str, AlertV1] = {}
     async with bus.subscribe(TOPIC_ALERTS, f"sharpeyes.watch.{ULID()}", from_latest=True) as subscription:
         note(say(zh="等待告警，Ctrl-C 结束", en="Waiting for alerts, Ctrl-C ends"))
         while True:
             for received in await subscription.receive():
-                _print(received, wanted, output, as_json=as_json)
+                alert = _read(received)
+                if alert is None:
+                    continue
+                before = _remember(seen, alert)
+                if wanted.matches(alert):
+                    _print(alert, before, output, as_json=as_json)
 
 
-def _print(received: Received, wanted: Wanted, output: Console, *, as_json: bool) -> None:
+def _read(received: Received) -> AlertV1 | None:
     try:
-        alert = _decoder.decode(received.message.value)
+        return _decoder.decode(received.message.value)
     except msgspec.MsgspecError:
-        return  # the alert store dead-letters it
-    if not wanted.matches(alert):
-        return
+        return None  # the alert store dead-letters it
+
+
+def _remember(seen: dict[str, AlertV1], alert: AlertV1) -> AlertV1 | None:
+    """Keep the revision as the last of its alert; returns the one before it, if it was seen and is still kept."""
+    before = seen.pop(alert.alert_id, None)
+    seen[alert.alert_id] = alert
+    if len(seen) > MAX_REMEMBERED:
+        del seen[next(iter(seen))]
+    return before
+
+
+def _print(alert: AlertV1, before: AlertV1 | None, output: Console, *, as_json: bool) -> None:
     if as_json:
         typer.echo(_encoder.encode(alert).decode())
     else:
-        output.print(line(alert))
+        output.print(line(alert, before))

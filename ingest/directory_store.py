@@ -1,4 +1,4 @@
-"""The object store as a directory: objects/<key> beside about/<key>.json, which keeps type, size and sha256.
+"""The object store as a directory: an object is the file <root>/<key>; <root>/.about/<key>.json keeps type and sha256.
 
 Calls block on the disk; many threads may call. An object is written to a temporary file, fsynced and renamed, so
 a reader or a crash sees the old or the new one, whole. Raises `UnavailableError` when the disk refuses,
@@ -41,9 +41,9 @@ class DirectoryStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._objects = root / "objects"
-        self._about = root / "about"
-        self._incoming = root / "incoming"
+        self._objects = root
+        self._about = root / ".about"  # no key begins with a dot
+        self._incoming = root / ".incoming"
 
     def check(self) -> None:
         """Raise UnavailableError unless a file can be written below the root."""
@@ -121,7 +121,7 @@ class DirectoryStore:
 
     def _walk(self, folder: Path) -> Iterator[str]:
         for where, folders, files in os.walk(folder):
-            folders.sort()
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(files):
                 yield (Path(where) / name).relative_to(self._objects).as_posix()
 

@@ -20,6 +20,13 @@ def open_store(settings: ObjectStoreSettings, data: Path) -> ObjectStore:
     return DirectoryStore(data / OBJECTS_FOLDER)
 
 
+def place_of_object(settings: ObjectStoreSettings, data: Path, key: str) -> str:
+    """Where people find an object: its file, or its s3:// URL."""
+    if settings.s3_endpoint:
+        return f"s3://{settings.s3_bucket}/{key}"
+    return str((data / OBJECTS_FOLDER / key).absolute())
+
+
 def open_spool(settings: ObjectStoreSettings, data: Path) -> Spool:
     """The spool in the data folder. When its disk is full, the oldest segments go: also those that are stored already,
     where the object store is a directory on the same disk."""

@@ -201,7 +201,7 @@ def test_facts_of_another_file_beside_an_object_are_not_believed(tmp_path: Path,
     """As a crash between the two renames of a replacing put leaves it."""
     store = DirectoryStore(tmp_path / "store")
     sha256 = put(store, KEY, picture)
-    about = tmp_path / "store" / "about" / f"{KEY}.json"
+    about = tmp_path / "store" / ".about" / f"{KEY}.json"
     about.write_text('{"content_type": "x/y", "sha256": "f", "size_bytes": 11, "mtime_ns": 1}')
     assert (store.stat(KEY).sha256, store.stat(KEY).content_type) == (sha256, "video/mp4")
 
