@@ -1,12 +1,13 @@
 """What `sharpeyes up --demo` adds: a small site tree, two simulated cameras with their scenes, one call box.
 
 `demo_cameras` serves the cameras as RTSP streams on the loopback address for as long as it is entered; `register_demo`
-blocks on the registry. Registering again changes nothing but the cameras' addresses.
+blocks on the registry. Registering again changes nothing but the cameras' addresses: what people changed stays.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from console.demo_footage import demo_files, demo_scene
@@ -53,10 +54,18 @@ async def demo_cameras(data: Path) -> AsyncIterator[Mapping[str, str]]:
 
 
 def register_demo(registry: Registry, urls: Mapping[str, str]) -> None:
-    """Put the demo's sites and devices into the registry, all or none."""
-    records: list[Site | Device] = [*SITES]
-    records += [_camera(camera_id, url) for camera_id, url in urls.items()]
-    records.append(CallBox(callbox_id=CALLBOX_ID, name=say(zh="李奶奶家", en="Grandma Li"), site_id="demo-village"))
+    """Put into the registry what it lacks of the demo, and the cameras' new addresses; all or none."""
+    known_sites = {site.site_id for site in registry.sites()}
+    known_devices = registry.device_kinds()
+    cameras = {camera.camera_id: camera for camera in registry.cameras()}
+    records: list[Site | Device] = [site for site in SITES if site.site_id not in known_sites]
+    for camera_id, url in urls.items():
+        if camera_id in cameras:
+            records.append(replace(cameras[camera_id], main_url=url))
+        elif camera_id not in known_devices:
+            records.append(_camera(camera_id, url))
+    if CALLBOX_ID not in known_devices:
+        records.append(CallBox(callbox_id=CALLBOX_ID, name=say(zh="李奶奶家", en="Grandma Li"), site_id="demo-village"))
     registry.put_all(records)
 
 
