@@ -8,6 +8,7 @@ from tests.bench.process_cost import memory_mb
 from tests.bench.watched_cameras import SEGMENT_S, await_quiet, cameras, running_worker
 from tests.servers.rtsp import RtspServer
 
+QUIET_S = 4.0
 FEW, MANY = 2, 8
 PRE_ROLL_S = 10
 FILL_S = PRE_ROLL_S + 6
@@ -18,8 +19,8 @@ def measure(effort: Effort) -> list[Figure]:
     each, empty, theirs = [], [], []
     with RtspServer() as server:
         for _ in range(effort.turns):
-            empty.append(worker_memory(server, 0, effort))
-            each.append((worker_memory(server, MANY, effort) - worker_memory(server, FEW, effort)) / (MANY - FEW))
+            empty.append(worker_memory(server, 0))
+            each.append((worker_memory(server, MANY) - worker_memory(server, FEW)) / (MANY - FEW))
             theirs.append(ffmpeg_memory(server))
     ffmpeg = Samples(what="one ffmpeg -c copy process", values=theirs)
     return [
@@ -39,10 +40,11 @@ def measure(effort: Effort) -> list[Figure]:
     ]
 
 
-def worker_memory(server: RtspServer, count: int, effort: Effort) -> float:
+def worker_memory(server: RtspServer, count: int) -> float:
     """Of the whole worker, once the rings of its cameras are full."""
-    with running_worker(cameras(server, count, "still"), {"ring_s": PRE_ROLL_S}, settle_s=FILL_S) as worker:
-        await_quiet(worker, effort.quiet_s)
+    settings = {"ring_s": PRE_ROLL_S}
+    with running_worker(cameras(server, count, "still"), settings, settle_s=FILL_S if count else 0.0) as worker:
+        await_quiet(worker, QUIET_S)
         return memory_mb(worker.pid)
 
 

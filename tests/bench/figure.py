@@ -52,7 +52,10 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """How long and how often a bench measures. A still scene has settled when nothing stirred for `quiet_s`."""
+    """How long and how often a bench measures.
+
+    A still scene has settled when nothing stirred for `quiet_s`, and is then watched for as long.
+    """
 
     turns: int
     window_s: float
@@ -60,7 +63,7 @@ class Effort:
     quiet_s: float
 
 
-FULL = Effort(turns=3, window_s=20.0, settle_s=12.0, quiet_s=22.0)
+FULL = Effort(turns=3, window_s=10.0, settle_s=10.0, quiet_s=20.0)
 """The still footage comes round every 20 s."""
 
 QUICK = Effort(turns=1, window_s=4.0, settle_s=9.0, quiet_s=4.0)

@@ -50,9 +50,10 @@ def worker_cpu(server: RtspServer, count: int, sub_mount: str | None, effort: Ef
     """CPU ms a second of the whole worker; frames it decoded because something seemed to move."""
     watched = cameras(server, count, "still", sub_mount)
     with running_worker(watched) as worker:
-        await_quiet(worker, effort.quiet_s)
+        if watched:
+            await_quiet(worker, effort.quiet_s)
         before = frames_beyond_watching(worker)
-        cost = cpu_ms_per_s([worker.pid], effort.window_s)
+        cost = cpu_ms_per_s([worker.pid], effort.quiet_s)
         return cost, frames_beyond_watching(worker) - before
 
 
@@ -64,4 +65,4 @@ def ffmpeg_cpu(server: RtspServer, sub_mount: str | None, effort: Effort) -> flo
             main, watched = server.url(f"still-{number}"), server.url(f"{sub_mount or 'still'}-{number}")
             for process in (Ffmpeg.copy(main, SEGMENT_S), Ffmpeg.decode(watched)):
                 pids.append(running.enter_context(process).pid)
-        return cpu_ms_per_s(pids, effort.window_s)
+        return cpu_ms_per_s(pids, effort.quiet_s)
