@@ -168,8 +168,16 @@ def _addresses(url: str, sub_url: str | None, typed: Credentials | None) -> tupl
 @app.command("list", help=say(zh="列出全部摄像头", en="List all cameras"))
 def list_cameras(context: typer.Context, as_json: AsJson = False) -> None:
     with command_registry(context) as registry:
-        cameras = registry.cameras()
-    print_records(cameras, _COLUMNS, as_json=as_json)
+        cameras, unreadable = registry.cameras(), registry.unreadable_cameras()
+    if cameras or not unreadable or as_json:
+        print_records(cameras, _COLUMNS, as_json=as_json)
+    for camera in unreadable:
+        note(
+            say(
+                zh=f"摄像头 {camera.camera_id} 无法读取，未列出：{camera.reason}",
+                en=f"Camera {camera.camera_id} cannot be read and is not listed: {camera.reason}",
+            )
+        )
 
 
 @app.command(help=say(zh="显示一台摄像头；密码以 *** 代替", en="Show one camera; its password as ***"))

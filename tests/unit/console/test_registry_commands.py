@@ -144,3 +144,15 @@ def test_one_bad_row_keeps_all_others_out_and_is_shown(run: Run, tmp_path: Path)
     with pytest.raises(InvalidInputError, match="1"):
         run("import", str(file))
     assert as_json(run, "site", "list") == []
+
+
+def test_the_list_shows_the_other_cameras_and_names_the_one_whose_login_cannot_be_decrypted(
+    county: Run, tmp_path: Path
+) -> None:
+    county("camera", "add", "open", "--url", "rtsp://192.0.2.1/x", *CAMERA)
+    county("camera", "add", "locked", "--url", "rtsp://admin:pass@192.0.2.2/x", *CAMERA)
+    (tmp_path / "data" / "secret.key").unlink()
+    listed = county("camera", "list", "--json")
+    assert [camera["camera_id"] for camera in json.loads(listed.stdout)] == ["open"]
+    assert "locked" in listed.stderr
+    assert "secret.key" in listed.stderr
