@@ -5,8 +5,8 @@ import select
 import sys
 import termios
 import tty
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import typer
@@ -14,18 +14,33 @@ from rich.console import Console
 
 from alerts.call import BoxKey, BoxStep
 from console import simulate_camera_command
+from console.record_output import note
+from console.registry_context import command_registry
 from console.settings import Settings
+from devices.model import DeviceKind
 from devices.validation import check_id
 from ingest.callbox_memory import CallBoxMemory
 from ingest.mqtt_target import target_from_settings
 from ingest.simulated_callbox import SimulatedCallBox, Word, press_and_wait
-from runtime.errors import ConfigurationError, UnavailableError
+from runtime.errors import ConfigurationError, SharpEyesError, UnavailableError
 from runtime.language import say
 
 app = typer.Typer(no_args_is_help=True, help=say(zh="模拟设备，用于试用", en="Simulated devices, for trying out"))
 app.command("camera", help=simulate_camera_command.HELP)(simulate_camera_command.camera)
 
 _KEYS = {"g": BoxKey.CALL, "r": BoxKey.HANGUP, "u": BoxKey.UP, "d": BoxKey.DOWN}
+_NAMES: Mapping[str, BoxKey] = {
+    **{key.value: key for key in BoxKey},
+    **_KEYS,
+    "green": BoxKey.CALL,
+    "red": BoxKey.HANGUP,
+    "绿": BoxKey.CALL,
+    "红": BoxKey.HANGUP,
+    "满意": BoxKey.UP,
+    "不满意": BoxKey.DOWN,
+}
+"""What --press may call a key: as the contract does, as its colour, as the keyboard."""
+
 _QUIT = {"q", "\x03", "\x04"}
 MAX_TYPED_BYTES = 64
 """What is typed between two looks at the keyboard."""
@@ -64,8 +79,8 @@ def callbox(
         str | None,
         typer.Option(
             help=say(
-                zh="依次按下的键，逗号分隔：call、hangup、up、down",
-                en="Keys to press in turn, comma-separated: call, hangup, up, down",
+                zh="依次按下的键，逗号分隔：call（绿）、hangup（红）、up（满意）、down（不满意）",
+                en="Keys to press in turn, comma-separated: call (green), hangup (red), up, down",
             )
         ),
     ] = None,
@@ -79,6 +94,7 @@ def callbox(
     settings: Settings = context.obj.values
     check_id(callbox_id, "ID")
     keys = _read_keys(press)
+    _warn_of_unknown(context, callbox_id)
     memory = CallBoxMemory(settings.data / "demo" / f"callbox-{callbox_id}.json")
     target = target_from_settings(settings)
     with SimulatedCallBox(target, callbox_id, memory) as box:
@@ -90,9 +106,9 @@ def callbox(
 
 
 def _read_keys(press: str | None) -> list[BoxKey]:
-    names = [name.strip() for name in press.split(",")] if press else []
+    names = [name.strip().lower() for name in press.replace("\uff0c", ",").split(",")] if press else []
     for name in names:
-        if name not in set(BoxKey):
+        if name not in _NAMES:
             known = ", ".join(BoxKey)
             raise ConfigurationError(
                 say(
@@ -100,7 +116,22 @@ def _read_keys(press: str | None) -> list[BoxKey]:
                     en=f"--press: there is no key {name!r}. There are: {known}",
                 )
             )
-    return [BoxKey(name) for name in names]
+    return [_NAMES[name] for name in names]
+
+
+def _warn_of_unknown(context: typer.Context, callbox_id: str) -> None:
+    """Say at once that the bridge will not know this box, where the registry is on this machine and can be read."""
+    with suppress(SharpEyesError), command_registry(context) as registry:
+        if registry.device_kinds().get(callbox_id) is not DeviceKind.CALLBOX:
+            folder = context.obj.values.data
+            note(
+                say(
+                    zh=f"注意：{folder} 中没有登记呼叫盒 {callbox_id}，按键不会有回应。"
+                    f"登记：sharpeyes callbox add {callbox_id} --site 站点编号",
+                    en=f"Note: no call box {callbox_id} is registered in {folder}: nobody will answer it. "
+                    f"Register it: sharpeyes callbox add {callbox_id} --site SITE",
+                )
+            )
 
 
 def _not_in_time(box: SimulatedCallBox, timeout_s: float) -> UnavailableError:
@@ -168,9 +199,9 @@ def _typed() -> str:
 
 @contextmanager
 def _single_keys() -> Iterator[None]:
-    """Keys without Enter and without echo; the terminal is put back in any case."""
+    """Keys without Enter and without echo, those typed before as well; the terminal is put back in any case."""
     before = termios.tcgetattr(sys.stdin)
-    tty.setcbreak(sys.stdin)
+    tty.setcbreak(sys.stdin, termios.TCSANOW)  # the default throws away what is typed while this program starts
     try:
         yield
     finally:
