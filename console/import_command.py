@@ -98,7 +98,7 @@ def import_csv(
 
 
 import_csv.__doc__ = say(
-    zh="从一个 CSV 文件登记站点和设备：全部成功或全部不写入，每个有误的行都列出行号、列和原因。\n\n"
+    zh="从 CSV 文件批量登记。\n\n一次登记站点和设备：全部成功或全部不写入，每个有误的行都列出行号、列和原因。\n\n"
     "例：sharpeyes import devices.csv --dry-run",
     en="Register the sites and devices of a CSV file: all of them or none; every bad row is named with its line, "
     "column and reason.\n\nExample: sharpeyes import devices.csv --dry-run",

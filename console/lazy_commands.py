@@ -11,6 +11,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
+from runtime.language import say
+
 COMMANDS = {
     "up": "console.up_command:up",
     "worker": "console.worker_command:worker",
@@ -55,6 +57,7 @@ class LazyCommands(TyperGroup):
     """The group of `COMMANDS`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _word_help(self, ctx)
         return super().parse_args(ctx, shared_options_first(args))
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -73,4 +76,17 @@ class LazyCommands(TyperGroup):
             single.command(cmd_name)(found)
             command = get_command(single)
         command.name = cmd_name
+        _word_help(command, ctx)
         return command
+
+
+def _word_help(command: Any, ctx: Any) -> None:
+    """Flags are shown without the type that typer prints behind them, `--help` in the language of this process."""
+    asking = command.get_help_option(ctx)
+    if asking is not None:
+        asking.help = say(zh="显示这段说明", en="Show this message and exit.")
+    for option in [*command.params, asking]:
+        if getattr(option, "is_flag", False):
+            option.metavar = ""
+    for inner in getattr(command, "commands", {}).values():
+        _word_help(inner, ctx)

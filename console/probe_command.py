@@ -91,7 +91,7 @@ def _save(path: Path, picture: bytes) -> None:
 
 
 probe_url.__doc__ = say(
-    zh="在 5 秒内检查一路视频：能否连上、登录、编码、画面大小、帧率、关键帧间隔、码率。\n\n"
+    zh="检查一路视频。\n\n在 5 秒内查出：能否连上、登录、编码、画面大小、帧率、关键帧间隔、码率。\n\n"
     "例：sharpeyes probe rtsp://192.168.1.64:554/stream1 --username admin --picture look.jpg",
     en="Check a stream within 5 seconds: reached, login, codec, size, rates.\n\n"
     "Example: sharpeyes probe rtsp://192.168.1.64:554/stream1 --username admin --picture look.jpg",

@@ -53,7 +53,7 @@ def print_report(report: ProbeReport, picture: Path | None) -> None:
     console.print(table)
     problem = report.problem
     if problem is None:
-        console.print(say(zh="[green]正常[/green] 画面已收到。", en="[green]Works[/green] A picture came through."))
+        console.print(say(zh="[green]正常：[/green]画面已收到。", en="[green]Works:[/green] a picture came through."))
         for advice in _advice(report):
             console.print(f"[yellow]![/yellow] {advice}", soft_wrap=True)
     else:

@@ -11,10 +11,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from console.record_words import key_word, value_words
 from devices.document import Document, to_document
 from devices.login import shown_url
 from devices.model import CallBox, Camera, Sensor, Site
 from runtime.language import say
+
+UNBROKEN = frozenset({say(zh="主码流", en="Main URL")})
+"""Headings of columns whose cells people copy: they are given the room, and others are folded."""
 
 
 def shown_document(record: Site | Camera | CallBox | Sensor) -> Document:
@@ -37,15 +41,15 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table that folds long cells; cells are shown as they are, never as rich's markup."""
     table = Table(box=None, pad_edge=False)
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading in UNBROKEN)
     for row in rows:
         table.add_row(*row)
     Console(markup=False, highlight=False).print(table)
 
 
 def print_record(record: Site | Camera | CallBox | Sensor) -> None:
-    """One record as a table of fields; what is a list is shown one entry a line, as JSON."""
-    rows = [(key, _cell(value)) for key, value in shown_document(record).items()]
+    """One record as a table of fields in words; what is a list is shown one entry a line."""
+    rows = [(key_word(record, key), _field(record, key, value)) for key, value in shown_document(record).items()]
     print_table((say(zh="项", en="Field"), say(zh="值", en="Value")), rows)
 
 
@@ -62,12 +66,20 @@ def print_records(
         )
     else:
         headings = [heading for _, heading in columns]
-        print_table(headings, [[_cell(document[key]) for key, _ in columns] for document in documents])
+        pairs = zip(records, documents, strict=True)
+        print_table(
+            headings, [[_field(record, key, document[key]) for key, _ in columns] for record, document in pairs]
+        )
 
 
 def note(text: str) -> None:
     """One line for the person, on standard error."""
     Console(stderr=True, markup=False, highlight=False).print(text, soft_wrap=True)
+
+
+def _field(record: Site | Camera | CallBox | Sensor, key: str, value: Any) -> str:
+    said = value_words(record, key)
+    return _cell(value) if said is None else said
 
 
 def _cell(value: Any) -> str:

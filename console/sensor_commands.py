@@ -35,9 +35,27 @@ _COLUMNS = (
     ("enabled", say(zh="启用", en="Enabled")),
 )
 
-Limits = Annotated[
+Above = Annotated[
     list[str] | None,
-    typer.Option(metavar="TRIP[,CLEAR]", show_default=False),
+    typer.Option(
+        metavar="TRIP[,CLEAR]",
+        show_default=False,
+        help=say(
+            zh="高于 TRIP 告警，回到 CLEAR 以下解除；3.5,3.2",
+            en="Alert above TRIP, over when back below CLEAR: 3.5,3.2",
+        ),
+    ),
+]
+Below = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TRIP[,CLEAR]",
+        show_default=False,
+        help=say(
+            zh="低于 TRIP 告警，回到 CLEAR 以上解除；0.2,0.4",
+            en="Alert below TRIP, over when back above CLEAR: 0.2,0.4",
+        ),
+    ),
 ]
 
 
@@ -58,8 +76,8 @@ def add(
     metric: Annotated[str, typer.Option(help=say(zh="所测的量，例如 water_level", en="What it measures: water_level"))],
     unit: Annotated[str, typer.Option(help=say(zh="读数的单位，例如 m", en="Unit of its readings: m"))],
     name: Name = None,
-    above: Limits = None,
-    below: Limits = None,
+    above: Above = None,
+    below: Below = None,
     dwell_s: Annotated[
         float, typer.Option(help=say(zh="越限多少秒才告警", en="Seconds beyond before it alerts"))
     ] = 0.0,

@@ -26,7 +26,7 @@ def up(
 
 
 up.__doc__ = say(
-    zh="在一个进程里运行全部功能，直到 Ctrl-C 停止。状态都在数据目录里，再次启动会接着运行。\n\n"
+    zh="在一个进程里运行全部功能。\n\n直到 Ctrl-C 停止。状态都在数据目录里，再次启动会接着运行。\n\n"
     "例：sharpeyes up --demo",
     en="Run everything in one process, until Ctrl-C. All state is in the data folder; a second start goes on.\n\n"
     "Example: sharpeyes up --demo",
