@@ -13,6 +13,7 @@ from typing import TextIO
 
 from runtime.errors import ConfigurationError
 from runtime.language import say
+from runtime.os_reason import os_reason
 
 
 def prepare_data_folder(data: Path) -> None:
@@ -29,8 +30,8 @@ def prepare_data_folder(data: Path) -> None:
     except OSError as error:
         raise ConfigurationError(
             say(
-                zh=f"data：目录 {data} 无法写入：{error.strerror}。请用 --data 指定一个可写的目录",
-                en=f"data: the folder {data} cannot be written: {error.strerror}. Choose a writable one with --data",
+                zh=f"data：目录 {data} 无法写入：{os_reason(error)}。请用 --data 指定一个可写的目录",
+                en=f"data: the folder {data} cannot be written: {os_reason(error)}. Choose a writable one with --data",
             )
         ) from None
 
@@ -57,8 +58,8 @@ def _open_lock(path: Path) -> TextIO:
     except OSError as error:
         raise ConfigurationError(
             say(
-                zh=f"data：文件 {path} 无法写入：{error.strerror}。可能曾由其他用户运行过；请让当前用户拥有该目录",
-                en=f"data: {path} cannot be written: {error.strerror}. Another user may have run it before: make the "
+                zh=f"data：文件 {path} 无法写入：{os_reason(error)}。可能曾由其他用户运行过；请让当前用户拥有该目录",
+                en=f"data: {path} cannot be written: {os_reason(error)}. Another user may have run it before: make the "
                 "folder belong to this user",
             )
         ) from None

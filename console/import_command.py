@@ -21,6 +21,7 @@ from devices.csv_text import MAX_FILE_BYTES
 from devices.model import CallBox, Camera, Sensor, Site
 from runtime.errors import InvalidInputError
 from runtime.language import say
+from runtime.os_reason import os_reason
 
 _ENGLISH_EXAMPLE = """\
 kind,id,name,site,level,main_url,username,password,purpose,place_type,metric,unit,high,high_clear
@@ -111,7 +112,7 @@ def _read_file(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = os_reason(error)
         raise InvalidInputError(say(zh=f"{path}：无法读取：{reason}", en=f"{path}: cannot be read: {reason}")) from None
 
 

@@ -14,6 +14,7 @@ from devices.login import split_login
 from devices.model import Credentials, Secret, Transport
 from runtime.errors import ConfigurationError
 from runtime.language import say
+from runtime.os_reason import os_reason
 
 if TYPE_CHECKING:
     from ingest.probe import ProbeReport
@@ -84,8 +85,8 @@ def _save(path: Path, picture: bytes) -> None:
     except OSError as error:
         raise ConfigurationError(
             say(
-                zh=f"--picture：无法写入 {path}：{error.strerror}",
-                en=f"--picture: {path} cannot be written: {error.strerror}",
+                zh=f"--picture：无法写入 {path}：{os_reason(error)}",
+                en=f"--picture: {path} cannot be written: {os_reason(error)}",
             )
         ) from None
 

@@ -18,6 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from runtime.errors import ConfigurationError
 from runtime.health import Health
 from runtime.language import say
+from runtime.os_reason import os_reason
 
 BACKLOG = 64
 SHUTDOWN_S = 1
@@ -63,7 +64,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def _cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> ConfigurationError:
-    reason = error.strerror if isinstance(error, OSError) else str(error)
+    reason = os_reason(error) if isinstance(error, OSError) else str(error)
     if isinstance(error, OSError) and error.errno in {errno.EADDRINUSE, errno.EACCES}:
         other = port + 1 if 1024 <= port < 65535 else 8601
         return ConfigurationError(

@@ -33,6 +33,7 @@ from devices.scene import Scene
 from devices.validation import FieldError
 from runtime.errors import InvalidInputError
 from runtime.language import say
+from runtime.os_reason import os_reason
 
 MAX_SCENE_CHARS = 128 * 1024
 """64 zones of 64 points with 64 rules fit twice; the YAML reader takes at most some seconds for as much."""
@@ -48,7 +49,7 @@ def load_scene_file(path: Path) -> Scene:
             content = file.read(4 * MAX_SCENE_CHARS + 1)
         return load_scene(content.decode("utf-8-sig"))
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = os_reason(error)
         raise InvalidInputError(say(zh=f"{path}：无法读取：{reason}", en=f"{path}: cannot be read: {reason}")) from None
     except UnicodeDecodeError:
         raise InvalidInputError(say(zh=f"{path}：不是 UTF-8 文本", en=f"{path}: is not UTF-8 text")) from None

@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from runtime.errors import ConfigurationError
 from runtime.language import say
 from runtime.log import get_logger
+from runtime.os_reason import os_reason
 
 KEY_FILE_NAME = "secret.key"
 MAX_KEY_FILE_BYTES = 16 * 1024
@@ -74,7 +75,7 @@ def _create_key_file(path: Path) -> None:
         finally:
             os.unlink(draft)
     except OSError as error:
-        raise _unusable(path, error.strerror or type(error).__name__) from None
+        raise _unusable(path, os_reason(error)) from None
 
 
 def _read_keys(path: Path) -> MultiFernet:
@@ -85,7 +86,7 @@ def _read_keys(path: Path) -> MultiFernet:
     except FileNotFoundError:
         raise _unusable(path, _how_to_make(path)) from None
     except OSError as error:
-        raise _unusable(path, error.strerror or type(error).__name__) from None
+        raise _unusable(path, os_reason(error)) from None
     lines = [line.strip() for line in content.splitlines() if line.strip()]
     if not lines or len(content) > MAX_KEY_FILE_BYTES:
         raise _unusable(path, _how_to_make(path))

@@ -14,6 +14,7 @@ from alerts.call import BoxKey
 from ingest.durable_file import make_directories, write_whole
 from runtime.errors import ConfigurationError
 from runtime.language import say
+from runtime.os_reason import os_reason
 
 MAX_WAITING = 100
 """Presses kept for a bridge that is away; the oldest give way, as on a box with little memory."""
@@ -93,7 +94,7 @@ class CallBoxMemory:
         except OSError as error:
             raise ConfigurationError(
                 say(
-                    zh=f"{self._path}：无法写入（{error.strerror}）。请用 --data 指定一个可写的目录",
-                    en=f"{self._path}: cannot be written: {error.strerror}. Choose a writable folder with --data",
+                    zh=f"{self._path}：无法写入（{os_reason(error)}）。请用 --data 指定一个可写的目录",
+                    en=f"{self._path}: cannot be written: {os_reason(error)}. Choose a writable folder with --data",
                 )
             ) from None

@@ -19,6 +19,7 @@ from amqtt.session import Session
 from runtime.errors import ConfigurationError
 from runtime.language import say
 from runtime.log import get_logger
+from runtime.os_reason import os_reason
 
 MAX_PACKET_BYTES = 128 * 1024
 """Thirty times the longest payload a device may send; amqtt itself would take 256 MB into memory."""
@@ -67,7 +68,7 @@ def bind_broker(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except (OSError, UnicodeError) as error:
         listener.close()
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        reason = os_reason(error) if isinstance(error, OSError) else str(error)
         other = port + 1 if 0 < port < 65535 else 11883
         raise ConfigurationError(
             say(

@@ -18,6 +18,7 @@ from ingest.rtsp_request import MAX_HEAD_BYTES, RtspRequest, read_request, respo
 from ingest.simulated_media import TICKS_PER_S, AccessUnit, Media, load_media
 from runtime.errors import ConfigurationError, InvalidInputError
 from runtime.log import get_logger
+from runtime.os_reason import os_reason
 
 MAX_VIEWERS = 256
 """Of all cameras of one server; a bench with a hundred cameras opens as many."""
@@ -262,7 +263,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise ConfigurationError(f"cannot listen on {host}:{port} for simulated cameras: {error.strerror}") from None
+        raise ConfigurationError(f"cannot listen on {host}:{port} for simulated cameras: {os_reason(error)}") from None
 
 
 def _sdp(camera: _SimulatedCamera, host: str) -> str:
