@@ -34,11 +34,12 @@ def site(site_id: str, level: SiteLevel = SiteLevel.VILLAGE, parent_id: str | No
 
 def camera(camera_id: str, site_id: str = "village", **fields: Any) -> Camera:
     known: dict[str, Any] = {
+        "name": f"Camera {camera_id}",
         "main_url": "rtsp://192.0.2.1/main",
         "purpose": Purpose.TRAFFIC,
         "place_type": PlaceType.ROAD,
     }
-    return Camera(camera_id=camera_id, name=f"Camera {camera_id}", site_id=site_id, **{**known, **fields})
+    return Camera(camera_id=camera_id, site_id=site_id, **{**known, **fields})
 
 
 def full_camera(camera_id: str, site_id: str = "village") -> Camera:

@@ -12,25 +12,15 @@ from alerts.contract import AlertStatus, AlertV1, Change, ClipState, SiteRef
 from alerts.ledger import Ledger
 from analytics.camera_alerts import EVENT_END, CameraAlerts
 from analytics.events import Event
-from devices.model import Camera, PlaceType, Purpose, RecordingMode, SiteLevel
+from devices.model import PlaceType, RecordingMode, SiteLevel
 from devices.scene import Rule, RuleKind
 from ingest.packet import Clip, Codec, Frame, Stamp
 from ingest.spool import Spool
 from runtime.clock import NS_PER_S, FakeClock, to_ns
+from tests.registry_records import camera
 
 RULE = Rule(name="person in yard", kind=RuleKind.ZONE_ENTERED, area="yard", classes=frozenset({"person"}))
-
-
-def camera(recording: RecordingMode = RecordingMode.EVENTS) -> Camera:
-    return Camera(
-        camera_id="east",
-        name="East gate",
-        site_id="village",
-        main_url="rtsp://camera.invalid/main",
-        purpose=Purpose.PUBLIC_SAFETY,
-        place_type=PlaceType.SQUARE,
-        recording=recording,
-    )
+EAST = camera("east", name="East gate", place_type=PlaceType.SQUARE)
 
 
 def event(start_ns: int, end_ns: int | None = None) -> Event:
@@ -106,7 +96,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 async def test_an_event_opens_an_alert_with_its_picture_and_starts_the_clip(desk: Desk) -> None:
     start_ns = desk.clock.now_ns() - NS_PER_S
-    alert_id = await desk.alerts.opened(camera(), event(start_ns), frame(start_ns))
+    alert_id = await desk.alerts.opened(EAST, event(start_ns), frame(start_ns))
     alert = await desk.alert(alert_id)
     assert (alert.revision, alert.change, alert.status) == (1, Change.OPENED, AlertStatus.OPEN)
     assert alert.snapshot is not None
@@ -122,7 +112,7 @@ async def test_an_event_opens_an_alert_with_its_picture_and_starts_the_clip(desk
 
 async def test_the_stored_clip_is_the_next_revision_and_counts_once(desk: Desk) -> None:
     start_ns = desk.clock.now_ns()
-    alert_id = await desk.alerts.opened(camera(), event(start_ns), frame(start_ns))
+    alert_id = await desk.alerts.opened(EAST, event(start_ns), frame(start_ns))
     await desk.alerts.ended(event(start_ns, start_ns + NS_PER_S))
     assert desk.recorder.ended == [("clip-1", start_ns + NS_PER_S)]
     for _ in range(2):
@@ -138,7 +128,7 @@ async def test_the_stored_clip_is_the_next_revision_and_counts_once(desk: Desk) 
 
 async def test_the_event_s_end_is_told_after_a_restart_and_with_a_lost_clip(desk: Desk) -> None:
     start_ns = desk.clock.now_ns()
-    alert_id = await desk.alerts.opened(camera(), event(start_ns), frame(start_ns))
+    alert_id = await desk.alerts.opened(EAST, event(start_ns), frame(start_ns))
     await desk.alerts.ended(event(start_ns, start_ns + NS_PER_S))
     restarted = CameraAlerts(desk.ledger, desk.recorder, desk.spool, site_path, desk.clock)
     await restarted.clip_lost("clip-1", (alert_id,), "the disk was full")
@@ -149,8 +139,8 @@ async def test_the_event_s_end_is_told_after_a_restart_and_with_a_lost_clip(desk
 
 
 async def test_nothing_is_kept_of_an_event_that_is_over(desk: Desk) -> None:
-    alert_id = await desk.alerts.opened(camera(), event(1), frame(1))
-    late = await desk.alerts.opened(camera(), event(2), frame(2))
+    alert_id = await desk.alerts.opened(EAST, event(1), frame(1))
+    late = await desk.alerts.opened(EAST, event(2), frame(2))
     await desk.alerts.ended(event(1, 5))
     await desk.alerts.clip_stored(clip(1), (alert_id, late))
     await desk.alerts.ended(event(2, 6))
@@ -161,14 +151,14 @@ async def test_nothing_is_kept_of_an_event_that_is_over(desk: Desk) -> None:
 
 
 async def test_a_camera_that_does_not_record_gets_alerts_without_a_clip(desk: Desk) -> None:
-    alert_id = await desk.alerts.opened(camera(RecordingMode.OFF), event(1), frame(1))
+    alert_id = await desk.alerts.opened(camera("east", recording=RecordingMode.OFF), event(1), frame(1))
     assert (await desk.alert(alert_id)).clip_state is ClipState.NONE
     assert desk.recorder.started == []
 
 
 async def test_a_lost_clip_is_said_so_and_no_longer_awaited(desk: Desk) -> None:
-    lost = await desk.alerts.opened(camera(), event(1), frame(1))
-    kept = await desk.alerts.opened(camera(), event(2), frame(2))
+    lost = await desk.alerts.opened(EAST, event(1), frame(1))
+    kept = await desk.alerts.opened(EAST, event(2), frame(2))
     await desk.alerts.clip_lost("clip-1", (lost,), "the disk was full")
     assert (await desk.alert(lost)).clip_state is ClipState.LOST
     assert await desk.alerts.pending_clips() == {kept}
@@ -178,5 +168,5 @@ async def test_an_alert_goes_out_without_a_picture_when_the_spool_refuses_it(tmp
     (tmp_path / "spool").write_text("a file where the folder should be")
     desk = Desk(tmp_path)
     async with desk.ledger:
-        alert_id = await desk.alerts.opened(camera(), event(1), frame(1))
+        alert_id = await desk.alerts.opened(EAST, event(1), frame(1))
         assert (await desk.alert(alert_id)).snapshot is None

@@ -361,7 +361,7 @@ class TestBoundedState:
         rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
         events: list[Event] = []
         t_s = 100.0
-        for _ in range(60):
+        for _ in range(25):
             t_s += float(rng.choice([0.2, 0.2, 0.2, 3.0, 10.0, -1.0]))
             ids = rng.choice(8, size=rng.integers(0, 6), replace=False).tolist()
             feet = {track: (float(rng.uniform()), float(rng.uniform())) for track in ids}

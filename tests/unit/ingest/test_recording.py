@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from devices.model import Camera, PlaceType, Purpose, RecordingMode
+from devices.model import RecordingMode
 from ingest.object_key import ObjectKind
 from ingest.packet import Packet, StreamInfo
 from ingest.recorder import Recorder
@@ -19,6 +19,7 @@ from ingest.spool import Spool
 from ingest.spool_record import SpoolRecord
 from runtime.clock import NS_PER_S, FakeClock
 from runtime.health import Health
+from tests.registry_records import camera
 from tests.unit.ingest.made_stream import STEP_NS, T0_NS, endless, filled_ring, made_stream
 
 SETTINGS = CameraSettings(pre_roll_s=2, post_roll_s=2, clip_max_s=10, segment_s=3)
@@ -27,18 +28,6 @@ ROOM = 1 << 30
 
 def at(second: float) -> int:
     return T0_NS + round(second * NS_PER_S)
-
-
-def camera(recording: RecordingMode = RecordingMode.EVENTS, camera_id: str = "east") -> Camera:
-    return Camera(
-        camera_id=camera_id,
-        name="East",
-        site_id="village",
-        main_url="rtsp://127.0.0.1/east",
-        purpose=Purpose.TRAFFIC,
-        place_type=PlaceType.ROAD,
-        recording=recording,
-    )
 
 
 @dataclass
@@ -83,7 +72,7 @@ def make_studio(tmp_path: Path, recording: RecordingMode = RecordingMode.EVENTS,
     info, _ = made_stream(3)
     ring = PacketRing(12, 1 << 24)
     ring.begin_session(info)
-    recorder.add_camera(camera(recording), ring)
+    recorder.add_camera(camera("east", recording=recording), ring)
     return Studio(recorder, spool, ring, clock, health, endless(90))
 
 
@@ -267,7 +256,7 @@ def test_a_camera_whose_stream_cannot_be_muxed_does_not_stop_the_others(studio: 
     broken = PacketRing(12, 1 << 24)
     broken.begin_session(StreamInfo(made_stream(3)[0].codec, 96, 64, b""))
     broken.append(Packet(packets[0].stamp, 0, True, b"\x00\x00\x00\x01\x65garbage"))
-    studio.recorder.add_camera(camera(RecordingMode.CONTINUOUS, "west"), broken)
+    studio.recorder.add_camera(camera("west", recording=RecordingMode.CONTINUOUS), broken)
     studio.play_until(5)
     studio.recorder.start_clip("bad", "west", at(0))
     good = studio.recorder.start_clip("good", "east", at(4))
@@ -284,7 +273,7 @@ def test_a_fault_in_one_camera_is_survived_by_all(studio: Studio, monkeypatch: p
     def explode(*_: object) -> None:
         raise RuntimeError("boom")
 
-    studio.recorder.add_camera(camera(RecordingMode.CONTINUOUS, "west"), ring)
+    studio.recorder.add_camera(camera("west", recording=RecordingMode.CONTINUOUS), ring)
     monkeypatch.setattr(ring, "read", explode)
     studio.play_until(5)
     studio.recorder.end_clip(studio.recorder.start_clip("good", "east", at(4)), at(4))
@@ -336,7 +325,7 @@ def _refusing(error: Exception) -> Callable[..., None]:
 def test_the_thread_ends_in_time_and_finalises_open_clips(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool", ROOM, 0)
     recorder = Recorder(spool, SETTINGS, FakeClock(T0_NS))
-    recorder.add_camera(camera(), filled_ring())
+    recorder.add_camera(camera("east"), filled_ring())
     recorder.start()
     recorder.start_clip("alert", "east", at(5))
     recorder.stop()
