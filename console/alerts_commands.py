@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import getpass
 import time
-from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -23,7 +22,7 @@ from alerts.cloudevents import case_update_message
 from alerts.contract import TOPIC_ALERTS, AlertKind, AlertV1, CaseStatus, CaseUpdateV1
 from alerts.lifecycle import TABLE
 from alerts.open_bus import open_bus
-from alerts.store import AlertFilter, AlertStore, open_alert_store
+from alerts.store import AlertFilter, AlertStore
 from console.alert_options import (
     AlertIdArgument,
     Device,
@@ -41,6 +40,7 @@ from console.record_output import note
 from console.registry_context import command_registry, require_database
 from console.registry_options import AsJson
 from console.settings import Settings
+from console.store_context import command_store
 from runtime.backoff import Backoff
 from runtime.clock import utc
 from runtime.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
@@ -88,7 +88,7 @@ def list_alerts(
     now_ns = time.time_ns()
     wanted = Wanted(status, kind, severity, device, site, text)
     stored = wanted.stored(read_moment(since, "--since", now_ns), read_moment(until, "--until", now_ns))
-    with _store(context) as store:
+    with command_store(context) as store:
         page = store.list(stored, limit, cursor)
     if not page.alerts and site is not None:
         _refuse_unknown_site(context, site)
@@ -105,7 +105,7 @@ def list_alerts(
 
 @app.command(help=say(zh="显示一条告警及其经过", en="Show one alert and what happened to it"))
 def show(context: typer.Context, alert: AlertIdArgument, as_json: AsJson = False) -> None:
-    with _store(context) as store:
+    with command_store(context) as store:
         found = _find(store, alert)
         history = store.history(found.alert_id)
     if as_json:
@@ -153,7 +153,7 @@ def answer(
     note_text: Annotated[str, typer.Option("--note", help=say(zh="备注", en="Note"))] = "",
     case_id: Annotated[str, typer.Option(help=say(zh="工单号", en="Id of the case"))] = "",
 ) -> None:
-    with _store(context) as store:
+    with command_store(context) as store:
         found = _find(store, alert)
         _refuse_out_of_order(found, status)
         update = _case_update(found.alert_id, status, by or getpass.getuser(), note_text, case_id)
@@ -171,19 +171,6 @@ def answer(
                 f"{SHOWN_EFFECT_S:.0f} s: see that it runs, then look with sharpeyes alerts show {found.alert_id}",
             )
         )
-
-
-@contextlib.contextmanager
-def _store(context: typer.Context) -> Iterator[AlertStore]:
-    settings: Settings = context.obj.values
-    require_database(settings)
-    prepare_data_folder(settings.data)
-    url = settings.database_url.get_secret_value() if settings.database_url is not None else None
-    store = open_alert_store(url, settings.data)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _refuse_unknown_site(context: typer.Context, site_id: str) -> None:

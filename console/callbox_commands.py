@@ -2,6 +2,7 @@
 
 import typer
 
+from console.device_probe import probe_device
 from console.record_output import note, print_json, print_record, print_records, shown_document
 from console.registry_context import command_registry
 from console.registry_options import (
@@ -73,6 +74,13 @@ def show(context: typer.Context, callbox_id: Id, as_json: AsJson = False) -> Non
         print_json(shown_document(callbox))
     else:
         print_record(callbox)
+
+
+@app.command(help=say(zh="检查一个呼叫盒是否在线", en="Check whether a call box is online, and why not"))
+def probe(context: typer.Context, callbox_id: Id, as_json: AsJson = False) -> None:
+    with command_registry(context) as registry:
+        registry.callbox(callbox_id)
+    probe_device(context, callbox_id, as_json=as_json)
 
 
 @app.command(help=say(zh="删除一个呼叫盒；它的告警保留", en="Remove a call box; its alerts stay"))

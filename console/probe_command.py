@@ -19,8 +19,12 @@ from runtime.os_reason import os_reason
 if TYPE_CHECKING:
     from ingest.probe import ProbeReport
 
+PICTURE = Path("probe.jpg")
+"""In the folder where the installer stands, so that it is found without looking."""
+
 PictureOption = Annotated[
-    Path | None, typer.Option("--picture", help=say(zh="把画面保存为 JPEG 文件", en="Save the picture as a JPEG file"))
+    Path,
+    typer.Option("--picture", help=say(zh="画面保存到哪个 JPEG 文件", en="JPEG file for the picture")),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help=say(zh="输出 JSON", en="Print JSON"))]
 TransportOption = Annotated[Transport, typer.Option(help=say(zh="传输方式", en="Transport"))]
@@ -30,7 +34,7 @@ def probe_url(
     url: Annotated[str, typer.Argument(help="rtsp://[USER:PASSWORD@]HOST[:PORT]/PATH")],
     transport: TransportOption = Transport.TCP,
     username: Annotated[str | None, typer.Option(help=say(zh="用户名", en="User name"))] = None,
-    picture: PictureOption = None,
+    picture: PictureOption = PICTURE,
     as_json: JsonOption = False,
 ) -> None:
     plain, credentials = split_login(url)
@@ -46,7 +50,7 @@ def probe_camera(
         str, typer.Argument(help=say(zh="摄像头编号，或 rtsp:// 地址", en="A camera's id, or an rtsp:// URL"))
     ],
     sub: Annotated[bool, typer.Option("--sub", help=say(zh="检查子码流", en="Probe the sub-stream"))] = False,
-    picture: PictureOption = None,
+    picture: PictureOption = PICTURE,
     as_json: JsonOption = False,
 ) -> None:
     if "://" in camera:
@@ -67,15 +71,15 @@ def probe(url: str, credentials: Credentials | None, transport: Transport) -> "P
     return probe_stream(url, credentials, transport)
 
 
-def _show_and_exit(report: "ProbeReport", picture: Path | None, *, as_json: bool) -> None:
+def _show_and_exit(report: "ProbeReport", picture: Path, *, as_json: bool) -> None:
     from console.probe_output import as_document, print_report  # it imports ingest.probe
 
-    if picture is not None and report.picture is not None:
+    if report.picture is not None:
         _save(picture, report.picture)
     if as_json:
-        typer.echo(json.dumps(as_document(report, picture), ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(as_document(report, picture if report.picture else None), ensure_ascii=False, indent=2))
     else:
-        print_report(report, picture)
+        print_report(report, picture if report.picture else None)
     raise typer.Exit(0 if report.problem is None else 1)
 
 

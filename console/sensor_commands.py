@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from console.device_probe import probe_device
 from console.record_output import note, print_json, print_record, print_records, shown_document
 from console.registry_context import command_registry
 from console.registry_options import (
@@ -141,6 +142,13 @@ def show(context: typer.Context, sensor_id: Id, as_json: AsJson = False) -> None
         print_json(shown_document(sensor))
     else:
         print_record(sensor)
+
+
+@app.command(help=say(zh="检查一个传感器是否在线", en="Check whether a sensor is online, and why not"))
+def probe(context: typer.Context, sensor_id: Id, as_json: AsJson = False) -> None:
+    with command_registry(context) as registry:
+        registry.sensor(sensor_id)
+    probe_device(context, sensor_id, as_json=as_json)
 
 
 @app.command(help=say(zh="删除一个传感器；它的告警保留", en="Remove a sensor; its alerts stay"))

@@ -53,6 +53,11 @@ class Asked:
         return self.report
 
 
+@pytest.fixture(autouse=True)
+def folder_of_the_installer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 def run(monkeypatch: pytest.MonkeyPatch, report: ProbeReport, *arguments: str) -> tuple[int, str, Asked]:
     asked = Asked(report)
     monkeypatch.setattr(probe_command, "probe", asked)
@@ -96,6 +101,13 @@ def test_json_holds_stable_names_and_both_languages(monkeypatch: pytest.MonkeyPa
     assert code == 1
     assert (document["problem"], document["login"], document["fps"]) == ("login_refused", "refused", None)
     assert set(document["what"]) == {"zh", "en"}
+
+
+def test_the_picture_is_saved_where_the_installer_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    code, output, _ = run(monkeypatch, GOOD, "rtsp://camera/live")
+    assert code == 0
+    assert "probe.jpg" in output
+    assert (tmp_path / "probe.jpg").read_bytes() == b"\xff\xd8jpeg"
 
 
 def test_a_picture_that_cannot_be_written_is_an_error_with_the_path(
