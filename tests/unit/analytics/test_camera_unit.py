@@ -19,7 +19,8 @@ from ingest.spool import Spool
 from models.detections import Detections
 from runtime import metrics
 from runtime.clock import NS_PER_S, FakeClock
-from tests.unit.analytics.test_camera_alerts import camera, event, frame
+from tests.registry_records import camera
+from tests.unit.analytics.test_camera_alerts import event, frame
 from tests.waiting import eventually
 
 
@@ -56,7 +57,7 @@ def unit_on(
         on_condition=lambda _camera, _condition: None,
         on_found=on_found,
     )
-    return CameraUnit(camera(), NoDetector(), services)
+    return CameraUnit(camera("east"), NoDetector(), services)
 
 
 def result(t_ns: int, *starts_ns: int) -> FrameResult:
@@ -76,7 +77,7 @@ async def test_a_renamed_camera_goes_on_and_its_new_alerts_have_the_new_name(
     )
     unit.start()
     unit._found(frame(1), result(1, 1))
-    unit.rename(replace(camera(), name="West gate"))
+    unit.rename(replace(camera("east"), name="West gate"))
     unit._found(frame(2), result(2, 2))
     assert names == ["East gate", "West gate"]
     await unit.close()

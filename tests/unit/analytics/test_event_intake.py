@@ -18,7 +18,8 @@ from ingest.packet import Frame
 from runtime.clock import FakeClock
 from runtime.errors import UnavailableError
 from runtime.health import Health
-from tests.unit.analytics.test_camera_alerts import camera, event, frame
+from tests.registry_records import camera
+from tests.unit.analytics.test_camera_alerts import event, frame
 from tests.waiting import eventually, wait_until
 
 
@@ -51,7 +52,7 @@ class Post:
         result = FrameResult(
             nothing_detected(frame(1).stamp), nothing_tracked(frame(1).stamp), [event(t_ns) for t_ns in starts_ns]
         )
-        self.intake.put(camera(), frame(1), result)
+        self.intake.put(camera("east"), frame(1), result)
 
 
 @pytest.fixture
