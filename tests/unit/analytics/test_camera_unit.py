@@ -79,7 +79,7 @@ async def test_a_renamed_camera_goes_on_and_its_new_alerts_have_the_new_name(
     unit._found(frame(1), result(1, 1))
     unit.rename(replace(camera("east"), name="West gate"))
     unit._found(frame(2), result(2, 2))
-    assert names == ["East gate", "West gate"]
+    assert names == ["Camera east", "West gate"]
     await unit.close()
 
 
