@@ -32,7 +32,8 @@ COLUMNS, ROWS = 4, 3
 TOPIC_PLAIN = "bench.plain"
 WORDS = (
     f"`sharpeyes worker` with {COUNT} cameras: decode, detect, track, rule, snapshot, fsync, relay",
-    "PyAV, onnxruntime and aiokafka in a straight line: no tracker, rule, picture or disk",
+    "PyAV, onnxruntime and aiokafka in a straight line: no tracker, rule, picture or disk; "
+    "its time begins when it reads a packet, which may have waited in the socket",
 )
 
 
